@@ -1,0 +1,25 @@
+// Signals as events: process-wide dispositions, fanned out to the loops that asked.
+#pragma once
+
+#include "loops/base/result.hpp"
+
+namespace loopscope::os {
+
+/// Receives signals for one loop.
+class SignalSink {
+ public:
+  virtual ~SignalSink() = default;
+  /// Called from the signal handler itself: async-signal-safe code only, errno is preserved.
+  virtual void signal_arrived(int signum) noexcept = 0;
+};
+
+inline constexpr int kMaxSignal = 65;  // signal numbers are 1..64 on Linux
+
+/// Takes a signal for a sink; the previous disposition is kept for unwatch_signal.
+/// errors  EINVAL for numbers out of range and for SIGKILL and SIGSTOP; invalid_state when
+///         another sink owns the signal. The state is unchanged after an error.
+Result<void> watch_signal(int signum, SignalSink& sink);
+/// Restores the disposition from before watch_signal. false: this sink did not own the signal.
+Result<bool> unwatch_signal(int signum, SignalSink& sink);
+
+}  // namespace loopscope::os
