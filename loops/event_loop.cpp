@@ -24,7 +24,7 @@ EventLoop::EventLoop() : link_(std::make_shared<LoopLink>(LoopLink{this})) {}
 EventLoop::~EventLoop() { link_->loop = nullptr; }
 
 #define LOOPSCOPE_REFUSE_FUTURE(type, signature, op) \
-  Future<type> EventLoop::signature { return Future<type>::ready(refusal(op)); }
+  Future<type> EventLoop::signature { return done_future<type>(refusal(op)); }
 
 LOOPSCOPE_REFUSE_FUTURE(void, shutdown_asyncgens(), "shutdown_asyncgens")
 LOOPSCOPE_REFUSE_FUTURE(void, shutdown_default_executor(), "shutdown_default_executor")
@@ -85,7 +85,7 @@ void EventLoop::set_log_sink(LogSink) {}
 void EventLoop::log(LogLevel, std::string_view) {}
 void EventLoop::set_task_factory(TaskFactory) {}
 TaskFactory EventLoop::get_task_factory() const { return {}; }
-void EventLoop::call_exception_handler(const ExceptionContext&) noexcept {}
+void EventLoop::call_exception_handler(const ExceptionContext&) {}
 void EventLoop::set_exception_handler(ExceptionHandler) {}
 ExceptionHandler EventLoop::get_exception_handler() const { return {}; }
 void EventLoop::default_exception_handler(const ExceptionContext&) {}
@@ -94,7 +94,7 @@ Future<void> sleep(EventLoop& loop, Delay delay) {
   Future<void> done = loop.create_future();
   TimerHandle timer = loop.call_later(delay, [done]() mutable { done.set_result(); });
   if (const Result<void> taken = timer.accepted(); !taken.ok()) {
-    return Future<void>::ready(taken.error());
+    return loop.done_future<void>(taken.error());
   }
   done.set_cancel_hook([timer]() mutable { timer.cancel(); });
   return done;

@@ -159,6 +159,11 @@ class EventLoop {
   Future<T> create_future() {
     return Future<T>(detail::Ref(new detail::FutureState<T>(link_)));
   }
+  /// A future of this loop that is done already. Its error counts as seen.
+  template <class T>
+  Future<T> done_future(Result<T> outcome) const {
+    return Future<T>::ready(std::move(outcome), link_);
+  }
   template <class T>
   Task<T> create_task(Coro<T> work, TaskOptions options = {});
   virtual void set_task_factory(TaskFactory factory);
@@ -220,7 +225,8 @@ class EventLoop {
 
   // --- errors
   /// An exception inside the handler falls back to the default handler; the loop survives both.
-  virtual void call_exception_handler(const ExceptionContext& context) noexcept;
+  /// An ExitException leaves.
+  virtual void call_exception_handler(const ExceptionContext& context);
   virtual void set_exception_handler(ExceptionHandler handler);  // null: the default
   virtual ExceptionHandler get_exception_handler() const;
   virtual void default_exception_handler(const ExceptionContext& context);

@@ -16,7 +16,11 @@ FutureStateBase::~FutureStateBase() {
   context.exception = exception_;
   context.error = error_;
   context.source = kind_;
-  target->call_exception_handler(context);
+  try {
+    target->call_exception_handler(context);
+  } catch (...) {
+    // A destructor cannot let it out; what a check recorded is kept by whoever recorded it.
+  }
 }
 
 bool FutureStateBase::cancel() {

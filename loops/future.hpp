@@ -170,9 +170,9 @@ class [[nodiscard]] Future {
   using State = detail::FutureState<T>;
   Future() = default;
   explicit Future(detail::Ref<State> state) : state_(std::move(state)) {}
-  /// A future that is done already, without a loop.
-  static Future ready(Result<T> outcome) {
-    Future future{detail::Ref<State>(new State(nullptr))};
+  /// A future that is done already. Without a link it belongs to no loop: callbacks never run.
+  static Future ready(Result<T> outcome, std::shared_ptr<LoopLink> link = nullptr) {
+    Future future{detail::Ref<State>(new State(std::move(link)))};
     if (!outcome.ok()) {
       future.state_->fail(outcome.error());
       future.state_->mark_retrieved();  // whoever made it has seen the error
@@ -182,9 +182,6 @@ class [[nodiscard]] Future {
       future.state_->complete(std::move(outcome).value());
     }
     return future;
-  }
-  static Future refused(Errc code, std::string_view op, std::string detail = {}) {
-    return ready(make_error(code, op, std::move(detail)));
   }
 
   bool valid() const { return static_cast<bool>(state_); }

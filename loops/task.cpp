@@ -16,7 +16,11 @@ void report_pending_task(EventLoop* loop, const std::string& name) noexcept {
   context.message = "Task was destroyed but it is pending!";
   context.source = "Task";
   context.detail = name;
-  loop->call_exception_handler(context);
+  try {
+    loop->call_exception_handler(context);
+  } catch (...) {
+    // A destructor cannot let it out.
+  }
 }
 
 void coroutine_never_awaited() noexcept {

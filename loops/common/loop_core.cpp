@@ -1,0 +1,183 @@
+// The run state, exception handlers and debug mode of every loop of this process.
+#include "loops/common/loop_core.hpp"
+
+#include <cstdio>
+#include <exception>
+
+namespace loopscope {
+namespace {
+
+const void* this_thread() {
+  static thread_local const char tag = 0;
+  return &tag;
+}
+
+std::string describe(const std::exception_ptr& exception) {
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (const ExitException& exit) {
+    return exit.reason();
+  } catch (...) {
+    return "an exception that is not a std::exception";
+  }
+}
+
+}  // namespace
+
+LoopCore::LoopCore(const LoopOptions& options) : debug_(options.debug) {}
+
+void LoopCore::log(LogLevel level, std::string_view text) {
+  if (log_sink_) {
+    log_sink_(level, text);
+    return;
+  }
+  std::string line = level == LogLevel::error ? "loopscope error: " : "loopscope: ";
+  line.append(text).append("\n");
+  std::fputs(line.c_str(), stderr);
+}
+
+bool LoopCore::on_loop_thread() const {
+  const void* owner = owner_.load(std::memory_order_relaxed);
+  return owner == nullptr || owner == this_thread();
+}
+
+std::optional<Errc> LoopCore::refuses() const {
+  if (closed_.load(std::memory_order_relaxed)) return Errc::closed;
+  if (debug_ && !on_loop_thread()) return Errc::wrong_thread;
+  return std::nullopt;
+}
+
+Handle LoopCore::call_soon(Callback callback) {
+  if (const std::optional<Errc> why = refuses()) return Handle(*why);
+  return Handle(this, Handle::Kind::soon, ready_.push(std::move(callback)));
+}
+
+Handle LoopCore::call_soon_threadsafe(Callback callback) {
+  const auto id = inbox_.post(std::move(callback), [this] { wake(); });
+  if (!id) return Handle(Errc::closed);
+  return Handle(this, Handle::Kind::threadsafe, *id);
+}
+
+bool LoopCore::cancel_handle(const Handle& handle) {
+  switch (handle.kind()) {
+    case Handle::Kind::soon: {
+      const Callback dropped = ready_.take(handle.id());
+      return static_cast<bool>(dropped);
+    }
+    case Handle::Kind::threadsafe:
+      // A loop that does not run has no thread of its own: whoever cancels owns it.
+      return inbox_.cancel(handle.id(), on_loop_thread() ? &ready_ : nullptr);
+    case Handle::Kind::timer:
+      return cancel_timer(handle.id());
+    case Handle::Kind::none:
+      return false;
+  }
+  return false;
+}
+
+Result<void> LoopCore::may_run(std::string_view op) const {
+  if (is_closed()) return make_error(Errc::closed, op, "the loop is closed");
+  if (is_running()) return make_error(Errc::invalid_state, op, "this loop is already running");
+  if (running_loop() != nullptr) {
+    return make_error(Errc::invalid_state, op, "another loop runs on this thread");
+  }
+  return {};
+}
+
+LoopCore::RunScope::RunScope(LoopCore& loop) : loop_(loop), marker_(&loop) {
+  loop_.owner_.store(this_thread(), std::memory_order_release);
+}
+LoopCore::RunScope::~RunScope() { loop_.owner_.store(nullptr, std::memory_order_release); }
+
+void LoopCore::run_ready() {
+  const std::uint64_t end = ready_.tail();
+  while (ready_.head() < end) {
+    Callback callback = ready_.pop();
+    if (!callback) continue;  // cancelled
+    try {
+      if (debug_) {
+        run_timed(callback);
+      } else {
+        callback();
+      }
+    } catch (const ExitException&) {
+      throw;
+    } catch (...) {
+      report_exception("callback", "Exception in callback");
+    }
+  }
+}
+
+void LoopCore::run_timed(Callback& callback) {
+  const TimePoint begin = now();
+  callback();
+  const Duration took = now() - begin;
+  if (took < slow_callback_) return;
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
+  log(LogLevel::warning, "Executing a callback took " + std::to_string(micros) + " us");
+}
+
+void LoopCore::report_exception(std::string_view source, std::string_view message) {
+  ExceptionContext context;
+  context.message = message;
+  context.exception = std::current_exception();
+  context.source = source;
+  call_exception_handler(context);
+}
+
+void LoopCore::set_exception_handler(ExceptionHandler handler) {
+  exception_handler_ = std::move(handler);
+}
+
+void LoopCore::call_exception_handler(const ExceptionContext& context) {
+  const ExceptionHandler handler = exception_handler_;  // a copy: it may replace itself
+  if (!handler) {
+    default_or_log(context);
+    return;
+  }
+  try {
+    handler(*this, context);
+  } catch (const ExitException&) {
+    throw;
+  } catch (...) {
+    ExceptionContext second;
+    second.message = "Unhandled error in exception handler, while handling: " + context.message;
+    second.exception = std::current_exception();
+    second.source = "loop";
+    default_or_log(second);
+  }
+}
+
+void LoopCore::default_or_log(const ExceptionContext& context) {
+  try {
+    default_exception_handler(context);
+  } catch (const ExitException&) {
+    throw;
+  } catch (...) {
+    try {
+      log(LogLevel::error, "Exception in default exception handler");
+    } catch (...) {
+      // The log itself is broken: there is nobody left to tell.
+    }
+  }
+}
+
+void LoopCore::default_exception_handler(const ExceptionContext& context) {
+  std::string text =
+      context.message.empty() ? "Unhandled exception in event loop" : context.message;
+  if (!context.source.empty()) text.append(" [").append(context.source).append("]");
+  if (context.exception) text += ": " + describe(context.exception);
+  if (context.error) text += ": " + to_string(*context.error);
+  if (!context.detail.empty()) text += " (" + context.detail + ")";
+  log(LogLevel::error, text);
+}
+
+void LoopCore::close_core() {
+  closed_.store(true, std::memory_order_release);
+  inbox_.close();
+  ready_.clear();
+}
+
+}  // namespace loopscope
