@@ -1,9 +1,60 @@
-# Third-party packages: the system's first, a pinned release by FetchContent second.
-find_package(PkgConfig)
-find_package(fmt REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(CLI11 REQUIRED)
-find_package(doctest REQUIRED)
-if(PkgConfig_FOUND)
-  pkg_check_modules(LIBUV IMPORTED_TARGET libuv)
+# Third-party packages: the system's first, else a pinned release by FetchContent.
+#
+# Required: fmt, nlohmann_json, CLI11, and doctest for the tests. Optional: libuv, without which
+# the libuv loop is a row that says why it is absent.
+#   LOOPSCOPE_FETCH=ON             take all of them by FetchContent, also what the system has
+#   LOOPSCOPE_WITHOUT_LIBUV=ON     leave libuv out
+#   FETCHCONTENT_SOURCE_DIR_<NAME> a folder with the sources, so that nothing is downloaded
+include(FetchContent)
+find_package(PkgConfig QUIET)
+
+option(LOOPSCOPE_WITHOUT_LIBUV "Build without the libuv reference loop" OFF)
+
+# loopscope_dependency(name VERSION oldest GIT url TAG tag TARGET target)
+# Afterwards `target` exists. VERSION is the oldest release that we compile against.
+macro(loopscope_dependency name)
+  cmake_parse_arguments(dep "" "VERSION;GIT;TAG;TARGET" "" ${ARGN})
+  if(NOT LOOPSCOPE_FETCH)
+    find_package(${name} ${dep_VERSION} QUIET)
+  endif()
+  if(NOT TARGET ${dep_TARGET})
+    message(STATUS "loopscope: ${name} ${dep_TAG} by FetchContent")
+    FetchContent_Declare(${name} GIT_REPOSITORY ${dep_GIT} GIT_TAG ${dep_TAG} GIT_SHALLOW ON
+                         SYSTEM)
+    FetchContent_MakeAvailable(${name})
+  endif()
+endmacro()
+
+set(JSON_BuildTests OFF CACHE INTERNAL "")
+set(DOCTEST_WITH_TESTS OFF CACHE INTERNAL "")
+set(DOCTEST_NO_INSTALL ON CACHE INTERNAL "")
+set(LIBUV_BUILD_TESTS OFF CACHE INTERNAL "")
+
+loopscope_dependency(fmt VERSION 9.1 TAG 9.1.0 TARGET fmt::fmt
+  GIT https://github.com/fmtlib/fmt.git)
+loopscope_dependency(nlohmann_json VERSION 3.11 TAG v3.11.2 TARGET nlohmann_json::nlohmann_json
+  GIT https://github.com/nlohmann/json.git)
+loopscope_dependency(CLI11 VERSION 2.1 TAG v2.1.2 TARGET CLI11::CLI11
+  GIT https://github.com/CLIUtils/CLI11.git)
+if(LOOPSCOPE_TESTS)
+  loopscope_dependency(doctest VERSION 2.4 TAG v2.4.9 TARGET doctest::doctest
+    GIT https://github.com/doctest/doctest.git)
+endif()
+
+# libuv is known by one name, PkgConfig::LIBUV, wherever it comes from. It is downloaded only on
+# request: without it a row is missing, and a configure that fails offline would be worse.
+set(LIBUV_WHY "libuv not found; its headers and pkg-config file are in libuv1-dev")
+if(LOOPSCOPE_WITHOUT_LIBUV)
+  set(LIBUV_FOUND FALSE)
+  set(LIBUV_WHY "built without libuv: LOOPSCOPE_WITHOUT_LIBUV is on")
+elseif(LOOPSCOPE_FETCH OR FETCHCONTENT_SOURCE_DIR_LIBUV)
+  message(STATUS "loopscope: libuv v1.44.2 by FetchContent")
+  FetchContent_Declare(libuv GIT_REPOSITORY https://github.com/libuv/libuv.git GIT_TAG v1.44.2
+                       GIT_SHALLOW ON SYSTEM)
+  FetchContent_MakeAvailable(libuv)
+  set_target_properties(uv PROPERTIES EXCLUDE_FROM_ALL ON)
+  add_library(PkgConfig::LIBUV ALIAS uv_a)
+  set(LIBUV_FOUND TRUE)
+elseif(PkgConfig_FOUND)
+  pkg_check_modules(LIBUV IMPORTED_TARGET libuv>=1.44)
 endif()
