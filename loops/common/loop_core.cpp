@@ -91,22 +91,24 @@ LoopCore::RunScope::RunScope(LoopCore& loop) : loop_(loop), marker_(&loop) {
 }
 LoopCore::RunScope::~RunScope() { loop_.owner_.store(nullptr, std::memory_order_release); }
 
-void LoopCore::run_ready() {
-  const std::uint64_t end = ready_.tail();
+void LoopCore::run_ready(std::uint64_t end) {
   while (ready_.head() < end) {
     Callback callback = ready_.pop();
-    if (!callback) continue;  // cancelled
-    try {
-      if (debug_) {
-        run_timed(callback);
-      } else {
-        callback();
-      }
-    } catch (const ExitException&) {
-      throw;
-    } catch (...) {
-      report_exception("callback", "Exception in callback");
+    if (callback) run_callback(callback);  // else it was cancelled
+  }
+}
+
+void LoopCore::run_callback(Callback& callback) {
+  try {
+    if (debug_) {
+      run_timed(callback);
+    } else {
+      callback();
     }
+  } catch (const ExitException&) {
+    throw;
+  } catch (...) {
+    report_exception("callback", "Exception in callback");
   }
 }
 

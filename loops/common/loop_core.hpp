@@ -65,7 +65,11 @@ class LoopCore : public EventLoop {
 
   /// Runs what is ready at the moment of the call, not what that adds. An ExitException leaves
   /// and keeps the rest queued; any other exception goes to the exception handler.
-  void run_ready();
+  void run_ready() { run_ready(ready_.tail()); }
+  /// The same up to, not including, the callback with this number.
+  void run_ready(std::uint64_t end);
+  /// Runs one callback under the same rules, timed in debug mode.
+  void run_callback(Callback& callback);
   /// Runs one callable under the same rules; for callbacks that a library calls directly.
   template <class F>
   void guarded(F&& work, std::string_view source, std::string_view message) {
