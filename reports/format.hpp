@@ -1,0 +1,35 @@
+// Formats: each a pure function from a Run to a document.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "loops/base/result.hpp"
+#include "reports/model.hpp"
+
+namespace loopscope::reports {
+
+struct RenderOptions {
+  bool colour = false;  // ANSI colours; only the console format has any
+};
+
+struct Format {
+  std::string_view name;         // "html"; used on the command line
+  std::string_view extension;    // ".html"
+  std::string_view description;  // one phrase for a list of formats
+  Result<std::string> (*render)(const Run& run, const RenderOptions& options);
+};
+
+/// Renders a run in the format of that name.
+/// errors  Errc::invalid_argument for an unknown name; the detail lists the known ones.
+Result<std::string> render(std::string_view format, const Run& run,
+                           const RenderOptions& options = {});
+/// By exact name; null when unknown.
+const Format* find_format(std::string_view name);
+
+}  // namespace loopscope::reports
+
+namespace loopscope {
+std::span<const reports::Format* const> all_formats();  // generated
+}  // namespace loopscope

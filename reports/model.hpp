@@ -1,0 +1,209 @@
+// Run: everything that one journal says, as values. Reports are computed from it and from nothing
+// else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "harness/outcome.hpp"
+
+namespace loopscope::reports {
+
+/// A value of a free-form field. Null is an answer too.
+using Scalar =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>>;
+/// Free-form fields in the order of the journal's keys.
+using Fields = std::vector<std::pair<std::string, Scalar>>;
+
+/// A scalar as a reader would write it: "yes", "-", "1.5", "a, b".
+std::string to_text(const Scalar& value);
+/// A field by its key as text; empty when it is missing.
+std::string text_of(const Fields& fields, std::string_view key);
+
+struct Header {
+  std::string schema, run_id, started_utc;
+  Fields tool;  // version, commit, compiler, build_type
+  Fields host;  // os, kernel, arch, libc, cpus ...
+  std::int64_t slack_ms = 0, jobs = 0, repeat = 1;
+  double limit_scale = 1.0;
+  std::vector<std::string> argv, selected_loops, selected_scenarios;
+  Fields environment_options;
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+struct LoopRow {
+  std::string name, family, mechanism, version, absent_because;
+  std::vector<std::string> native, emulated;  // capability ids
+  std::int64_t clock_resolution_ns = 0;
+  friend bool operator==(const LoopRow&, const LoopRow&) = default;
+};
+
+struct ScenarioRow {
+  std::string id, group, topic, promise, source, level, authority, severity, file;
+  std::vector<std::string> needs, api, facts, kills;
+  bool timing = false, exclusive = false;
+  std::int64_t limit_ms = 0;
+  friend bool operator==(const ScenarioRow&, const ScenarioRow&) = default;
+};
+
+struct CapabilityRow {
+  std::string id, title, anchor;
+  friend bool operator==(const CapabilityRow&, const CapabilityRow&) = default;
+};
+
+struct ApiGroupRow {
+  std::string title;
+  std::vector<std::string> entries;
+  friend bool operator==(const ApiGroupRow&, const ApiGroupRow&) = default;
+};
+
+struct Catalogue {
+  std::vector<LoopRow> loops;  // in column order
+  std::vector<ScenarioRow> scenarios;
+  std::vector<CapabilityRow> capabilities;
+  std::vector<ApiGroupRow> api;
+  friend bool operator==(const Catalogue&, const Catalogue&) = default;
+};
+
+struct FactEvidence {
+  std::string call, result, errno_name;
+  std::int64_t errno_value = 0;
+  friend bool operator==(const FactEvidence&, const FactEvidence&) = default;
+};
+
+struct FactTableRow {
+  std::string name;
+  std::vector<std::pair<std::string, std::string>> cells;
+  friend bool operator==(const FactTableRow&, const FactTableRow&) = default;
+};
+
+struct Samples {
+  std::int64_t n = 0;
+  double min = 0, p50 = 0, p90 = 0, p99 = 0, max = 0;
+  friend bool operator==(const Samples&, const Samples&) = default;
+};
+
+struct Fact {
+  std::string id, question, source, mechanism, group, why;
+  Scalar value;
+  std::string unit, reason, method, note;
+  std::vector<FactEvidence> evidence;
+  std::vector<FactTableRow> table;
+  std::optional<Samples> samples;
+  std::int64_t took_ns = 0;
+  friend bool operator==(const Fact&, const Fact&) = default;
+};
+
+struct TraceEvent {
+  std::int64_t t_ns = 0;
+  std::string what;
+  friend bool operator==(const TraceEvent&, const TraceEvent&) = default;
+};
+
+struct Note {
+  std::string key;
+  Scalar value;
+  std::string unit;
+  friend bool operator==(const Note&, const Note&) = default;
+};
+
+struct Proof {
+  std::string how, value;
+  friend bool operator==(const Proof&, const Proof&) = default;
+};
+
+struct Backend {
+  std::string requested, effective;
+  bool proved = false;
+  std::vector<Proof> proof;
+  friend bool operator==(const Backend&, const Backend&) = default;
+};
+
+struct Leak {
+  std::string kind, what, before, after;
+  friend bool operator==(const Leak&, const Leak&) = default;
+};
+
+struct End {
+  std::optional<std::int64_t> exit_code, signal;
+  bool killed_at_limit = false;
+  friend bool operator==(const End&, const End&) = default;
+};
+
+struct ThreadState {
+  std::int64_t tid = 0;
+  std::string name, wchan;
+  std::vector<std::string> stack;
+  friend bool operator==(const ThreadState&, const ThreadState&) = default;
+};
+
+/// What was recorded of a hanging child before it was killed.
+struct Dossier {
+  std::vector<ThreadState> threads;
+  std::vector<std::string> descriptors, last_events;
+  friend bool operator==(const Dossier&, const Dossier&) = default;
+};
+
+struct Expectation {
+  std::string outcome, why, source;
+  friend bool operator==(const Expectation&, const Expectation&) = default;
+};
+
+/// One planned cell and its result. A skip or an unsupported one has only the plan's words.
+struct Cell {
+  std::string loop, scenario;
+  std::int64_t repeat = 0, seed = 0;
+  Outcome outcome = Outcome::notrun;
+  bool ran = false;  // the journal has a result line; false: the plan decided, or it is missing
+  std::string reason, missing_cap, missing_fact;
+  std::string level, authority, what, expected, observed, where, variant;
+  std::optional<Backend> backend;
+  std::vector<TraceEvent> trace;
+  std::int64_t trace_dropped = 0;
+  std::vector<Note> notes;
+  Fields counters;  // nested ones are flattened: "waits.epoll_pwait2"
+  std::vector<Leak> leaks;
+  std::optional<End> end;
+  std::string err, out;  // what it wrote, bounded
+  std::optional<Dossier> dossier;
+  Fields control;
+  std::int64_t took_ns = 0, limit_ms = 0, pid = 0;
+  std::string standing;  // "as_expected", "unexpected", "stale_expectation"
+  std::optional<Expectation> expectation;
+  std::string rerun;
+  friend bool operator==(const Cell&, const Cell&) = default;
+};
+
+struct Footer {
+  std::int64_t planned = 0, reported = 0, exit_code = 0, took_ns = 0;
+  Fields by_outcome;
+  std::string verdict, ended_utc;
+  bool interrupted = false;
+  friend bool operator==(const Footer&, const Footer&) = default;
+};
+
+struct Run {
+  Header header;
+  Catalogue catalogue;
+  std::vector<Fact> facts;
+  std::vector<Cell> cells;  // in the order of the plan, one for each planned cell
+  std::optional<Footer> footer;
+  /// False when the journal has no footer, when the run was interrupted, or when a planned cell
+  /// has no result; `incomplete_because` says which.
+  bool complete = false;
+  std::string incomplete_because;
+  std::int64_t resumed = 0;  // how often the run was taken up again
+
+  const Cell* find(std::string_view loop, std::string_view scenario, std::int64_t repeat = 0) const;
+  const Fact* fact(std::string_view id) const;
+  const ScenarioRow* scenario(std::string_view id) const;
+  const LoopRow* loop(std::string_view name) const;
+  friend bool operator==(const Run&, const Run&) = default;
+};
+
+}  // namespace loopscope::reports
