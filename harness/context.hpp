@@ -4,12 +4,15 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "harness/outcome.hpp"
@@ -32,10 +35,18 @@ class CheckFailed final : public ExitException {
 /// What a cell will report. The first thing that is said counts.
 struct Finding {
   Outcome outcome = Outcome::pass;
-  std::string what;      // what was checked; for diverges also the name of the variant
+  std::string what;      // what was checked
+  std::string variant;   // for diverges: the name of the behaviour
   std::string expected;  // side by side in the report
   std::string observed;
-  std::string where;     // "soon.cpp:41"
+  std::string where;  // "soon.cpp:41"
+};
+
+/// A value that is recorded in the report and never judged.
+struct Note {
+  std::string key;
+  std::variant<double, std::string> value;
+  std::string unit;
 };
 
 /// Text of a value for a report: numbers, strings, bools, enums, Bytes, Endpoint, Error, durations.
@@ -50,17 +61,13 @@ std::string show(Duration value);
 std::string show(TimePoint value);
 std::string show(const std::vector<std::string>& value);
 template <class T>
-  requires std::is_arithmetic_v<T> && (!std::is_same_v<T, bool>)
-std::string show(T value) {
+requires std::is_arithmetic_v<T> &&(!std::is_same_v<T, bool>)std::string show(T value) {
   std::ostringstream out;
   out << value;
   return out.str();
 }
 template <class T>
-  requires std::is_enum_v<T>
-std::string show(T value) {
-  return show(static_cast<long long>(value));
-}
+requires std::is_enum_v<T> std::string show(T value) { return show(static_cast<long long>(value)); }
 template <class T>
 std::string show(const std::vector<T>& values) {
   std::string text = "[";
@@ -182,7 +189,7 @@ class Context {
   [[noreturn]] void inconclusive(std::string_view why, Here here = Here::now());
 
   // --- the world: all of it goes with the cell
-  StreamPair stream_pair();  // Unix sockets
+  StreamPair stream_pair();                                         // Unix sockets
   StreamPair tcp_pair(AddressFamily family = AddressFamily::ipv4);  // loopback, port 0
   /// A listening blocking TCP socket of the harness on a loopback port of the system's choice.
   Peer tcp_listener(AddressFamily family = AddressFamily::ipv4, int backlog = 16);
@@ -216,8 +223,14 @@ class Context {
   Duration slack() const { return slack_; }
 
   // --- for the cell's main
-  const std::optional<Finding>& finding() const { return finding_; }
-  void close_subject();
+  /// The first thing that was said; empty while the body has nothing against the subject.
+  std::optional<Finding> finding() const;
+  /// Records a finding unless there is one already; never throws.
+  void conclude(Finding finding);
+  std::vector<Note> notes() const;
+  std::optional<HostControl::Seen> control() const;
+  /// Closes and destroys the subject, if it is still there.
+  Result<void> close_subject();
 
  private:
   template <class A, class B>
@@ -237,9 +250,12 @@ class Context {
   Duration slack_;
   std::unique_ptr<EventLoop> loop_;
   Trace trace_;
-  std::mutex mutex_;  // guards finding_ and threads_
+  mutable std::mutex mutex_;  // guards all below
   std::optional<Finding> finding_;
+  std::vector<Note> notes_;
+  std::optional<HostControl::Seen> control_;
   std::vector<std::thread> threads_;
+  std::vector<os::UniqueFd> kept_;  // held until the end of the cell: see closed_port
   std::string temp_dir_;
 };
 

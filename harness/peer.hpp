@@ -13,20 +13,26 @@
 
 namespace loopscope {
 
+/// A call on the harness's side failed: the cell is broken, the subject is not judged.
+class PeerFailure final : public Failure {
+ public:
+  using Failure::Failure;
+};
+
 /// A blocking descriptor on the harness's side: socket, pipe end or terminal. Every call blocks
-/// until it is done and throws Failure on an error: a peer's trouble is never the subject's.
+/// until it is done and throws PeerFailure on an error: a peer's trouble is never the subject's.
 class Peer {
  public:
   Peer() = default;
   explicit Peer(os::UniqueFd fd) : fd_(std::move(fd)) {}
   void send(std::string_view data) { send(view(data)); }
-  void send(ByteView data);                    // all of it
-  Bytes recv(std::size_t max_bytes);           // empty: end of stream; EIO of a terminal too
-  Bytes recv_exactly(std::size_t count);       // throws when the stream ends before
+  void send(ByteView data);               // all of it
+  Bytes recv(std::size_t max_bytes);      // empty: end of stream; EIO of a terminal too
+  Bytes recv_exactly(std::size_t count);  // throws when the stream ends before
   Bytes recv_until_eof();
   void shutdown_write();
   void close() { fd_.reset(); }
-  void reset();                                // RST on IP stream sockets
+  void reset();  // RST on IP stream sockets
   os::NativeSocket native() const { return fd_.get(); }
   explicit operator bool() const { return static_cast<bool>(fd_); }
   os::UniqueFd release() { return std::move(fd_); }

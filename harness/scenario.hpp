@@ -22,9 +22,9 @@ struct Scenario {
   Level level = Level::must;
   Authority authority = Authority::asyncio_doc;
   Severity severity = Severity::core;
-  Names api{};    // entries of the low-level API index that it exercises, see api_index.hpp
-  Names facts{};  // probe facts that must be true; else the cell is a skip with that reason
-  bool timing = false;     // runs alone: its verdict depends on the host's timing
+  Names api{};          // entries of the low-level API index that it exercises, see api_index.hpp
+  Names facts{};        // probe facts that must be true; else the cell is a skip with that reason
+  bool timing = false;  // runs alone: its verdict depends on the host's timing
   bool exclusive = false;  // runs alone for another reason: many descriptors, much memory
   std::chrono::milliseconds limit{10'000};  // then the process group is killed
 };

@@ -9,8 +9,8 @@
 namespace loopscope::testing {
 
 struct FaultyLoop {
-  LoopDescriptor loop;       // name "faulty.lifo_soon"; otherwise as the poll loop
-  std::string_view defect;   // one sentence: what is wrong
+  LoopDescriptor loop;      // name "faulty.lifo_soon"; otherwise as the poll loop
+  std::string_view defect;  // one sentence: what is wrong
   std::span<const std::string_view> must_fail;  // scenario ids that have to catch it
   std::span<const std::string_view> must_pass;  // scenario ids or "prefix.*" that it keeps
 };
@@ -20,5 +20,7 @@ struct FaultyFile {
 };
 
 std::span<const FaultyFile* const> all_faulty_files();  // generated
+/// By exact name ("faulty.lifo_soon"); null when unknown.
+const FaultyLoop* find_faulty(std::string_view name);
 
 }  // namespace loopscope::testing

@@ -1,0 +1,97 @@
+// The harness's own process on POSIX: limits, descriptors, CPU time, directories.
+#include "harness/host.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+namespace loopscope::host {
+namespace {
+
+Duration cpu_time(clockid_t clock) {
+  timespec time{};
+  if (::clock_gettime(clock, &time) != 0) return Duration::zero();
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+struct CloseDir {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+}  // namespace
+
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlimit wanted{limit.rlim_max, limit.rlim_max};
+  if (::setrlimit(RLIMIT_NOFILE, &wanted) == 0) limit.rlim_cur = limit.rlim_max;
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
+Result<void> lower_descriptor_limit(std::size_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return errno_error("getrlimit(RLIMIT_NOFILE)");
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, wanted);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return errno_error("setrlimit(RLIMIT_NOFILE)");
+  return {};
+}
+
+std::vector<int> open_descriptors() {
+  std::vector<int> result;
+  const std::unique_ptr<DIR, CloseDir> dir(::opendir("/proc/self/fd"));
+  if (dir == nullptr) {  // No /proc, or no descriptor left to read it with: ask one by one.
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return result;
+    const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 65'536));
+    for (int fd = 0; fd < end; ++fd) {
+      if (::fcntl(fd, F_GETFD) >= 0) result.push_back(fd);
+    }
+    return result;
+  }
+  while (const dirent* entry = ::readdir(dir.get())) {
+    char* end = nullptr;
+    const long fd = std::strtol(entry->d_name, &end, 10);
+    if (*end != '\0' || end == entry->d_name || fd == ::dirfd(dir.get())) continue;
+    result.push_back(static_cast<int>(fd));
+  }
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+Duration thread_cpu_time() { return cpu_time(CLOCK_THREAD_CPUTIME_ID); }
+Duration process_cpu_time() { return cpu_time(CLOCK_PROCESS_CPUTIME_ID); }
+
+std::size_t max_resident_bytes() {
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
+}
+
+Result<std::string> make_temp_dir(std::string_view prefix) {
+  const char* base = std::getenv("TMPDIR");
+  std::string path = base == nullptr || *base == '\0' ? "/tmp" : base;
+  path += "/" + std::string(prefix) + ".XXXXXX";
+  if (::mkdtemp(path.data()) == nullptr) return errno_error("mkdtemp", path);
+  return path;
+}
+
+void remove_tree(const std::string& path) {
+  std::error_code ignored;  // E7: cleaning up does not fail; what stays is in a temporary folder
+  std::filesystem::remove_all(path, ignored);
+}
+
+std::string describe_descriptor(int fd) {
+  char target[512];
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
+  return length < 0 ? std::string() : std::string(target, static_cast<std::size_t>(length));
+}
+
+}  // namespace loopscope::host
