@@ -1,6 +1,7 @@
 // UniqueFd: the owner of one descriptor, from the line that creates it.
 #pragma once
 
+#include <string>
 #include <utility>
 
 #include "loops/base/result.hpp"
@@ -38,5 +39,11 @@ class UniqueFd {
  private:
   NativeSocket fd_ = kInvalid;
 };
+
+/// open(2) of what exists: a file, a FIFO or a device; close-on-exec, blocking, never the
+/// controlling terminal. writable: for reading and writing, else for reading.
+Result<UniqueFd> open_path(const std::string& path, bool writable = false);
+/// Does the descriptor survive exec (is FD_CLOEXEC clear)?
+Result<bool> is_inheritable(NativeSocket fd);
 
 }  // namespace loopscope::os
