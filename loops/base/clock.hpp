@@ -2,7 +2,7 @@
 #pragma once
 
 #include <chrono>
-#include <cmath>
+#include <ctime>
 #include <limits>
 #include <optional>
 
@@ -47,6 +47,12 @@ class Delay {
   bool nan_ = false;
   Duration value_;
 };
+
+inline std::timespec to_timespec(Duration duration) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  return {static_cast<std::time_t>(seconds.count()),
+          static_cast<long>((duration - seconds).count())};
+}
 
 /// when + delay, or the latest TimePoint when that does not fit.
 inline TimePoint saturating_add(TimePoint when, Duration delay) {

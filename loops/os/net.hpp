@@ -31,10 +31,10 @@ class Endpoint {
   static Endpoint from_raw(const void* address, std::size_t size);
 
   AddressFamily family() const;
-  std::uint16_t port() const;       // 0 where there is none
-  std::string host() const;         // "" where there is none
-  std::string path() const;         // Unix names; a leading NUL is kept
-  std::string to_string() const;    // "127.0.0.1:80", "[::1]:80", "unix:/path", "unnamed"
+  std::uint16_t port() const;     // 0 where there is none
+  std::string host() const;       // "" where there is none
+  std::string path() const;       // Unix names; a leading NUL is kept
+  std::string to_string() const;  // "127.0.0.1:80", "[::1]:80", "unix:/path", "unnamed"
   const void* data() const { return storage_.data(); }
   void* data() { return storage_.data(); }
   std::size_t size() const { return size_; }
@@ -80,11 +80,14 @@ Result<void> shutdown_write(NativeSocket fd);
 Result<Endpoint> local_address(NativeSocket fd);
 Result<Endpoint> peer_address(NativeSocket fd);
 Result<void> set_reuse_address(NativeSocket fd, bool on);
+Result<void> set_reuse_port(NativeSocket fd, bool on);
 Result<void> set_broadcast(NativeSocket fd, bool on);
 Result<void> set_nodelay(NativeSocket fd, bool on);
 Result<void> set_buffer_sizes(NativeSocket fd, int send_bytes, int receive_bytes);  // 0: as is
 /// The next close sends RST (stream sockets over IP).
 Result<void> set_reset_on_close(NativeSocket fd);
+/// invalid_argument for sockets that are neither.
+Result<SocketType> type_of(NativeSocket fd);
 /// The pending SO_ERROR, cleared by asking.
 Result<void> take_error(NativeSocket fd);
 

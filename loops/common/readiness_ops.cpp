@@ -1,0 +1,204 @@
+// sock_* over readiness: try, arm, try again.
+#include "loops/common/readiness_ops.hpp"
+
+#include <cerrno>
+
+namespace loopscope {
+
+Result<void> LoopReadiness::watch(os::NativeSocket fd, Direction direction,
+                                  std::function<void()> ready) {
+  return direction == Direction::read ? loop_.add_reader(fd, std::move(ready))
+                                      : loop_.add_writer(fd, std::move(ready));
+}
+void LoopReadiness::unwatch(os::NativeSocket fd, Direction direction) {
+  // Nothing to tell the operation that is over: the loop may be closed or the descriptor gone.
+  (void)(direction == Direction::read ? loop_.remove_reader(fd) : loop_.remove_writer(fd));
+}
+
+/// One try yields nullopt as long as it would block.
+template <class T, class Try>
+struct ReadinessOps::OperationOf final : Operation {
+  OperationOf(Future<T> future, Try once) : future_(std::move(future)), once_(std::move(once)) {}
+  bool attempt() override {
+    if (future_.done()) return true;
+    Result<std::optional<detail::Stored<T>>> tried = once_();
+    if (!tried.ok()) {
+      future_.set_error(tried.error());
+      return true;
+    }
+    if (!tried.value()) return false;
+    future_.set_result(std::move(*tried.value()));
+    return true;
+  }
+  Future<T> future_;
+  Try once_;
+};
+
+Result<void> ReadinessOps::check(std::string_view op, const Socket& socket) const {
+  const EventLoop& loop = readiness_.event_loop();
+  if (loop.is_closed()) return make_error(Errc::closed, op);
+  if (!socket) return errno_error_of(EBADF, op, "the socket is closed");
+  if (!loop.get_debug()) return {};
+  const Result<bool> blocking = os::is_blocking(socket.native());
+  if (!blocking.ok()) return blocking.error();
+  if (*blocking) return make_error(Errc::invalid_argument, op, "the socket must be non-blocking");
+  return {};
+}
+
+template <class T, class Try>
+Future<T> ReadinessOps::start(std::string_view op, Socket& socket, Direction direction,
+                              Try attempt) {
+  EventLoop& loop = readiness_.event_loop();
+  if (const Result<void> may = check(op, socket); !may.ok()) {
+    return loop.template done_future<T>(may.error());
+  }
+  Future<T> future = loop.template create_future<T>();
+  auto operation = std::make_shared<OperationOf<T, Try>>(future, std::move(attempt));
+  const Key key{socket.native(), direction};
+  // An earlier operation that waits goes first.
+  if (!pending_.contains(key) && operation->attempt()) return future;
+  if (const Result<void> armed = enqueue(key, operation); !armed.ok()) {
+    return loop.template done_future<T>(armed.error());
+  }
+  future.set_cancel_hook([this, key, raw = operation.get()] { drop(key, raw); });
+  return future;
+}
+
+Result<void> ReadinessOps::enqueue(Key key, std::shared_ptr<Operation> operation) {
+  Queue& queue = pending_[key];
+  if (queue.empty()) {
+    const Result<void> armed = readiness_.watch(key.first, key.second, [this, key] { serve(key); });
+    if (!armed.ok()) {
+      pending_.erase(key);
+      return armed;
+    }
+  }
+  queue.push_back(std::move(operation));
+  return {};
+}
+
+void ReadinessOps::drop(Key key, const Operation* operation) {
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) return;
+  Queue& queue = found->second;
+  std::erase_if(queue, [operation](const auto& entry) { return entry.get() == operation; });
+  if (!queue.empty()) return;
+  pending_.erase(found);
+  readiness_.unwatch(key.first, key.second);
+}
+
+void ReadinessOps::serve(Key key) {
+  const auto found = pending_.find(key);
+  if (found == pending_.end()) return;
+  Queue& queue = found->second;
+  const std::shared_ptr<Operation> first = queue.front();
+  if (!first->attempt()) return;  // A spurious event: keep waiting.
+  queue.pop_front();
+  if (!queue.empty()) return;  // The next one is tried when the descriptor is still ready.
+  pending_.erase(found);
+  readiness_.unwatch(key.first, key.second);
+}
+
+void ReadinessOps::clear() {
+  const std::map<Key, Queue> dropped = std::move(pending_);
+  pending_.clear();
+}
+
+Future<Bytes> ReadinessOps::recv(Socket& socket, std::size_t max_bytes) {
+  return start<Bytes>("sock_recv", socket, Direction::read,
+                      [fd = socket.native(), max_bytes]() -> Result<std::optional<Bytes>> {
+                        Bytes data(max_bytes);
+                        const Result<os::Transfer> got = os::recv(fd, data);
+                        if (!got.ok()) return got.error();
+                        if (!*got) return std::optional<Bytes>();
+                        data.resize(**got);
+                        return std::optional<Bytes>(std::move(data));
+                      });
+}
+
+Future<std::size_t> ReadinessOps::recv_into(Socket& socket, std::span<std::byte> buffer) {
+  return start<std::size_t>("sock_recv_into", socket, Direction::read,
+                            [fd = socket.native(), buffer] { return os::recv(fd, buffer); });
+}
+
+Future<Datagram> ReadinessOps::recvfrom(Socket& socket, std::size_t max_bytes) {
+  return start<Datagram>("sock_recvfrom", socket, Direction::read,
+                         [fd = socket.native(), max_bytes]() -> Result<std::optional<Datagram>> {
+                           Datagram datagram;
+                           datagram.data.resize(max_bytes);
+                           const Result<os::Transfer> got =
+                               os::recvfrom(fd, datagram.data, datagram.sender);
+                           if (!got.ok()) return got.error();
+                           if (!*got) return std::optional<Datagram>();
+                           datagram.data.resize(**got);
+                           return std::optional<Datagram>(std::move(datagram));
+                         });
+}
+
+Future<std::pair<std::size_t, Endpoint>> ReadinessOps::recvfrom_into(Socket& socket,
+                                                                     std::span<std::byte> buffer) {
+  using Received = std::pair<std::size_t, Endpoint>;
+  return start<Received>("sock_recvfrom_into", socket, Direction::read,
+                         [fd = socket.native(), buffer]() -> Result<std::optional<Received>> {
+                           Endpoint sender;
+                           const Result<os::Transfer> got = os::recvfrom(fd, buffer, sender);
+                           if (!got.ok()) return got.error();
+                           if (!*got) return std::optional<Received>();
+                           return std::optional<Received>(Received(**got, sender));
+                         });
+}
+
+Future<void> ReadinessOps::sendall(Socket& socket, Bytes data) {
+  return start<void>("sock_sendall", socket, Direction::write,
+                     [fd = socket.native(), data = std::move(data),
+                      sent = std::size_t{0}]() mutable -> Result<std::optional<detail::Unit>> {
+                       while (sent < data.size()) {
+                         const ByteView rest(data.data() + sent, data.size() - sent);
+                         const Result<os::Transfer> taken = os::send(fd, rest);
+                         if (!taken.ok()) return taken.error();
+                         if (!*taken) return std::optional<detail::Unit>();
+                         sent += **taken;
+                         // One chunk an event: a fast reader must not keep the loop here.
+                         if (**taken < rest.size()) return std::optional<detail::Unit>();
+                       }
+                       return std::optional<detail::Unit>(detail::Unit{});
+                     });
+}
+
+Future<std::size_t> ReadinessOps::sendto(Socket& socket, Bytes data, Endpoint peer) {
+  return start<std::size_t>("sock_sendto", socket, Direction::write,
+                            [fd = socket.native(), data = std::move(data), peer] {
+                              return os::sendto(fd, data, peer.size() == 0 ? nullptr : &peer);
+                            });
+}
+
+Future<void> ReadinessOps::connect(Socket& socket, Endpoint peer) {
+  return start<void>("sock_connect", socket, Direction::write,
+                     [fd = socket.native(), peer,
+                      started = false]() mutable -> Result<std::optional<detail::Unit>> {
+                       if (!started) {
+                         started = true;
+                         const Result<bool> connected = os::connect(fd, peer);
+                         if (!connected.ok()) return connected.error();
+                         if (!*connected) return std::optional<detail::Unit>();
+                         return std::optional<detail::Unit>(detail::Unit{});
+                       }
+                       const Result<void> outcome = os::connect_result(fd);
+                       if (!outcome.ok()) return outcome.error();
+                       return std::optional<detail::Unit>(detail::Unit{});
+                     });
+}
+
+Future<Accepted> ReadinessOps::accept(Socket& listener) {
+  return start<Accepted>("sock_accept", listener, Direction::read,
+                         [fd = listener.native()]() -> Result<std::optional<Accepted>> {
+                           auto accepted = os::accept(fd);
+                           if (!accepted.ok()) return accepted.error();
+                           if (!*accepted) return std::optional<Accepted>();
+                           auto& [socket, peer] = **accepted;
+                           Accepted connection{Socket(std::move(socket)), peer};
+                           return std::optional<Accepted>(std::move(connection));
+                         });
+}
+
+}  // namespace loopscope

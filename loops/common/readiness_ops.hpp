@@ -1,0 +1,80 @@
+// ReadinessOps: sock_* for any loop that can say when a descriptor is ready.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "loops/event_loop.hpp"
+
+namespace loopscope {
+
+enum class Direction : std::uint8_t { read, write };
+
+/// What sock_* needs of a loop.
+class Readiness {
+ public:
+  virtual ~Readiness() = default;
+  virtual EventLoop& event_loop() = 0;
+  /// Calls ready() on every iteration in which the descriptor is ready, until unwatch.
+  virtual Result<void> watch(os::NativeSocket fd, Direction direction,
+                             std::function<void()> ready) = 0;
+  virtual void unwatch(os::NativeSocket fd, Direction direction) = 0;
+};
+
+/// Readiness through the public add_reader and add_writer of a loop.
+class LoopReadiness final : public Readiness {
+ public:
+  explicit LoopReadiness(EventLoop& loop) : loop_(loop) {}
+  EventLoop& event_loop() override { return loop_; }
+  Result<void> watch(os::NativeSocket fd, Direction direction,
+                     std::function<void()> ready) override;
+  void unwatch(os::NativeSocket fd, Direction direction) override;
+
+ private:
+  EventLoop& loop_;
+};
+
+/// Each operation is tried at once and armed only when it would block. Operations on one socket
+/// in one direction are served in the order in which they were started.
+class ReadinessOps {
+ public:
+  explicit ReadinessOps(Readiness& readiness) : readiness_(readiness) {}
+
+  Future<Bytes> recv(Socket& socket, std::size_t max_bytes);
+  Future<std::size_t> recv_into(Socket& socket, std::span<std::byte> buffer);
+  Future<Datagram> recvfrom(Socket& socket, std::size_t max_bytes);
+  Future<std::pair<std::size_t, Endpoint>> recvfrom_into(Socket& socket,
+                                                         std::span<std::byte> buffer);
+  Future<void> sendall(Socket& socket, Bytes data);
+  Future<std::size_t> sendto(Socket& socket, Bytes data, Endpoint peer);
+  Future<void> connect(Socket& socket, Endpoint peer);
+  Future<Accepted> accept(Socket& listener);
+
+  /// Forgets every operation; their futures stay pending, as asyncio's do when its loop closes.
+  void clear();
+
+ private:
+  struct Operation {
+    virtual ~Operation() = default;
+    /// true when the operation is over, one way or the other.
+    virtual bool attempt() = 0;
+  };
+  template <class T, class Try>
+  struct OperationOf;
+  using Key = std::pair<os::NativeSocket, Direction>;
+  using Queue = std::deque<std::shared_ptr<Operation>>;
+
+  template <class T, class Try>
+  Future<T> start(std::string_view op, Socket& socket, Direction direction, Try attempt);
+  Result<void> check(std::string_view op, const Socket& socket) const;
+  Result<void> enqueue(Key key, std::shared_ptr<Operation> operation);
+  void drop(Key key, const Operation* operation);
+  void serve(Key key);
+
+  Readiness& readiness_;
+  std::map<Key, Queue> pending_;
+};
+
+}  // namespace loopscope

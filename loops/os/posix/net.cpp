@@ -1,0 +1,393 @@
+// Sockets and addresses on POSIX.
+#include "loops/os/net.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+
+namespace loopscope {
+namespace {
+
+static_assert(sizeof(sockaddr_storage) <= Endpoint::kCapacity);
+
+template <class Address>
+Endpoint endpoint_of(const Address& address) {
+  return Endpoint::from_raw(&address, sizeof address);
+}
+
+/// A copy of the raw address as one of the sockaddr types, zero-padded.
+template <class Address>
+Address as(const Endpoint& endpoint) {
+  Address address{};
+  std::memcpy(&address, endpoint.data(), std::min(endpoint.size(), sizeof address));
+  return address;
+}
+
+Result<Endpoint> ipv6(std::string_view host, std::uint16_t port) {
+  const std::size_t percent = host.find('%');
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  const std::string plain(host.substr(0, percent));
+  if (::inet_pton(AF_INET6, plain.c_str(), &address.sin6_addr) != 1) {
+    return make_error(Errc::invalid_argument, "Endpoint::ip", std::string(host));
+  }
+  if (percent != std::string_view::npos) {
+    const std::string scope(host.substr(percent + 1));
+    address.sin6_scope_id = ::if_nametoindex(scope.c_str());
+    if (address.sin6_scope_id == 0) return errno_error("if_nametoindex", scope);
+  }
+  return endpoint_of(address);
+}
+
+}  // namespace
+
+Endpoint Endpoint::from_raw(const void* address, std::size_t size) {
+  Endpoint endpoint;
+  endpoint.size_ = static_cast<std::uint32_t>(std::min(size, kCapacity));
+  std::memcpy(endpoint.storage_.data(), address, endpoint.size_);
+  return endpoint;
+}
+
+Result<Endpoint> Endpoint::ip(std::string_view host, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  if (::inet_pton(AF_INET, std::string(host).c_str(), &address.sin_addr) == 1) {
+    return endpoint_of(address);
+  }
+  return ipv6(host, port);
+}
+
+Endpoint Endpoint::loopback(AddressFamily family, std::uint16_t port) {
+  if (family == AddressFamily::ipv6) {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_port = htons(port);
+    address.sin6_addr = in6addr_loopback;
+    return endpoint_of(address);
+  }
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return endpoint_of(address);
+}
+
+Result<Endpoint> Endpoint::unix_path(std::string_view path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return errno_error_of(ENAMETOOLONG, "Endpoint::unix_path", std::string(path));
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const bool abstract = !path.empty() && path.front() == '\0';
+  const std::size_t terminator = abstract || path.empty() ? 0 : 1;
+  return from_raw(&address, offsetof(sockaddr_un, sun_path) + path.size() + terminator);
+}
+
+AddressFamily Endpoint::family() const {
+  if (size_ < sizeof(sa_family_t)) return AddressFamily::unspecified;
+  switch (as<sockaddr>(*this).sa_family) {
+    case AF_INET:
+      return AddressFamily::ipv4;
+    case AF_INET6:
+      return AddressFamily::ipv6;
+    case AF_UNIX:
+      return AddressFamily::unix_domain;
+    default:
+      return AddressFamily::unspecified;
+  }
+}
+
+std::uint16_t Endpoint::port() const {
+  if (family() == AddressFamily::ipv4) return ntohs(as<sockaddr_in>(*this).sin_port);
+  if (family() == AddressFamily::ipv6) return ntohs(as<sockaddr_in6>(*this).sin6_port);
+  return 0;
+}
+
+std::string Endpoint::host() const {
+  char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1] = "";
+  if (family() == AddressFamily::ipv4) {
+    const auto address = as<sockaddr_in>(*this);
+    ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
+  } else if (family() == AddressFamily::ipv6) {
+    const auto address = as<sockaddr_in6>(*this);
+    ::inet_ntop(AF_INET6, &address.sin6_addr, text, sizeof text);
+    if (address.sin6_scope_id != 0) {
+      char name[IF_NAMESIZE] = "";
+      if (::if_indextoname(address.sin6_scope_id, name) != nullptr) {
+        return std::string(text) + "%" + name;
+      }
+    }
+  }
+  return text;
+}
+
+std::string Endpoint::path() const {
+  if (family() != AddressFamily::unix_domain) return {};
+  const auto address = as<sockaddr_un>(*this);
+  const std::size_t length = size_ - std::min<std::size_t>(size_, offsetof(sockaddr_un, sun_path));
+  if (length == 0) return {};
+  if (address.sun_path[0] == '\0') return std::string(address.sun_path, length);
+  return std::string(address.sun_path, ::strnlen(address.sun_path, length));
+}
+
+std::string Endpoint::to_string() const {
+  switch (family()) {
+    case AddressFamily::ipv4:
+      return host() + ":" + std::to_string(port());
+    case AddressFamily::ipv6:
+      return "[" + host() + "]:" + std::to_string(port());
+    case AddressFamily::unix_domain: {
+      std::string name = path();
+      if (name.empty()) return "unix:unnamed";
+      if (name.front() == '\0') name.front() = '@';
+      return "unix:" + name;
+    }
+    case AddressFamily::unspecified:
+      break;
+  }
+  return "unnamed";
+}
+
+bool operator==(const Endpoint& a, const Endpoint& b) {
+  if (a.family() != b.family()) return false;
+  if (a.family() == AddressFamily::unix_domain) return a.path() == b.path();
+  return a.size_ == b.size_ && std::memcmp(a.data(), b.data(), a.size_) == 0;
+}
+
+namespace os {
+namespace {
+
+int native_of(AddressFamily family) {
+  switch (family) {
+    case AddressFamily::ipv4:
+      return AF_INET;
+    case AddressFamily::ipv6:
+      return AF_INET6;
+    case AddressFamily::unix_domain:
+      return AF_UNIX;
+    case AddressFamily::unspecified:
+      break;
+  }
+  return AF_UNSPEC;
+}
+
+int native_of(SocketType type, bool blocking) {
+  return (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC |
+         (blocking ? 0 : SOCK_NONBLOCK);
+}
+
+const sockaddr* raw(const Endpoint& address) {
+  return static_cast<const sockaddr*>(address.data());
+}
+
+bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+
+/// Turns the result of a transfer call into a Transfer. EINTR is retried by the caller.
+Result<Transfer> transfer(ssize_t count, std::string_view op) {
+  if (count >= 0) return Transfer(static_cast<std::size_t>(count));
+  if (would_block()) return Transfer();
+  return errno_error(op);
+}
+
+template <class Call>
+ssize_t retry(Call&& call) {
+  ssize_t result = 0;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+Result<void> set_option(NativeSocket fd, int level, int name, int value, std::string_view op) {
+  if (::setsockopt(fd, level, name, &value, sizeof value) != 0) return errno_error(op);
+  return {};
+}
+
+}  // namespace
+
+Result<UniqueFd> open_socket(AddressFamily family, SocketType type, bool blocking) {
+  UniqueFd fd(::socket(native_of(family), native_of(type, blocking), 0));
+  if (!fd) return errno_error("socket");
+  return fd;
+}
+
+Result<std::pair<UniqueFd, UniqueFd>> open_socketpair(SocketType type, bool blocking) {
+  int fds[2];
+  if (::socketpair(AF_UNIX, native_of(type, blocking), 0, fds) != 0) {
+    return errno_error("socketpair");
+  }
+  return std::pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
+}
+
+Result<void> set_blocking(NativeSocket fd, bool blocking) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return errno_error("fcntl(F_GETFL)");
+  const int wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+  if (wanted != flags && ::fcntl(fd, F_SETFL, wanted) < 0) return errno_error("fcntl(F_SETFL)");
+  return {};
+}
+
+Result<bool> is_blocking(NativeSocket fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return errno_error("fcntl(F_GETFL)");
+  return (flags & O_NONBLOCK) == 0;
+}
+
+Result<void> bind(NativeSocket fd, const Endpoint& address) {
+  if (::bind(fd, raw(address), static_cast<socklen_t>(address.size())) != 0) {
+    return errno_error("bind", address.to_string());
+  }
+  return {};
+}
+
+Result<void> listen(NativeSocket fd, int backlog) {
+  if (::listen(fd, backlog) != 0) return errno_error("listen");
+  return {};
+}
+
+Result<bool> connect(NativeSocket fd, const Endpoint& address) {
+  if (::connect(fd, raw(address), static_cast<socklen_t>(address.size())) == 0) return true;
+  // EINTR: the connection goes on in the background, exactly like EINPROGRESS (POSIX connect).
+  if (errno == EINPROGRESS || errno == EINTR) return false;
+  // EAGAIN, Unix sockets only: the listener's queue is full and nothing is in progress.
+  return errno_error("connect", address.to_string());
+}
+
+Result<void> connect_result(NativeSocket fd) {
+  if (Result<void> pending = take_error(fd); !pending.ok()) return pending;
+  const Result<Endpoint> peer = peer_address(fd);
+  if (!peer.ok()) return peer.error();  // ENOTCONN: writable, and yet not connected.
+  return {};
+}
+
+Result<std::optional<std::pair<UniqueFd, Endpoint>>> accept(NativeSocket fd) {
+  using Accepted = std::pair<UniqueFd, Endpoint>;
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  const auto connection = retry([&] {
+    size = sizeof address;
+    return ::accept4(fd, reinterpret_cast<sockaddr*>(&address), &size,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+  });
+  if (connection >= 0) {
+    return std::optional(
+        Accepted(UniqueFd(static_cast<int>(connection)), Endpoint::from_raw(&address, size)));
+  }
+  // ECONNABORTED: the client went away between its arrival and this call; wait for the next one.
+  if (would_block() || errno == ECONNABORTED) return std::optional<Accepted>();
+  return errno_error("accept4");
+}
+
+Result<Transfer> recv(NativeSocket fd, std::span<std::byte> buffer) {
+  return transfer(retry([&] { return ::recv(fd, buffer.data(), buffer.size(), 0); }), "recv");
+}
+
+Result<Transfer> send(NativeSocket fd, ByteView data) {
+  return transfer(retry([&] { return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL); }),
+                  "send");
+}
+
+Result<Transfer> recvfrom(NativeSocket fd, std::span<std::byte> buffer, Endpoint& sender) {
+  socklen_t size = 0;
+  const ssize_t got = retry([&] {
+    size = Endpoint::kCapacity;
+    return ::recvfrom(fd, buffer.data(), buffer.size(), 0, static_cast<sockaddr*>(sender.data()),
+                      &size);
+  });
+  sender.resize(got < 0 ? 0 : size);
+  return transfer(got, "recvfrom");
+}
+
+Result<Transfer> sendto(NativeSocket fd, ByteView data, const Endpoint* to) {
+  const sockaddr* address = to == nullptr ? nullptr : raw(*to);
+  const auto size = static_cast<socklen_t>(to == nullptr ? 0 : to->size());
+  return transfer(
+      retry([&] { return ::sendto(fd, data.data(), data.size(), MSG_NOSIGNAL, address, size); }),
+      "sendto");
+}
+
+Result<void> shutdown_write(NativeSocket fd) {
+  if (::shutdown(fd, SHUT_WR) != 0) return errno_error("shutdown(SHUT_WR)");
+  return {};
+}
+
+namespace {
+using NameCall = int (*)(int, sockaddr*, socklen_t*);
+Result<Endpoint> ask_name(NativeSocket fd, NameCall call, std::string_view op) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (call(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return errno_error(op);
+  return Endpoint::from_raw(&address, size);
+}
+}  // namespace
+
+Result<Endpoint> local_address(NativeSocket fd) {
+  return ask_name(fd, ::getsockname, "getsockname");
+}
+Result<Endpoint> peer_address(NativeSocket fd) {
+  return ask_name(fd, ::getpeername, "getpeername");
+}
+
+Result<void> set_reuse_address(NativeSocket fd, bool on) {
+  return set_option(fd, SOL_SOCKET, SO_REUSEADDR, on, "setsockopt(SO_REUSEADDR)");
+}
+Result<void> set_reuse_port(NativeSocket fd, bool on) {
+  return set_option(fd, SOL_SOCKET, SO_REUSEPORT, on, "setsockopt(SO_REUSEPORT)");
+}
+Result<void> set_broadcast(NativeSocket fd, bool on) {
+  return set_option(fd, SOL_SOCKET, SO_BROADCAST, on, "setsockopt(SO_BROADCAST)");
+}
+Result<void> set_nodelay(NativeSocket fd, bool on) {
+  return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on, "setsockopt(TCP_NODELAY)");
+}
+Result<void> set_buffer_sizes(NativeSocket fd, int send_bytes, int receive_bytes) {
+  if (send_bytes > 0) {
+    Result<void> set = set_option(fd, SOL_SOCKET, SO_SNDBUF, send_bytes, "setsockopt(SO_SNDBUF)");
+    if (!set.ok()) return set;
+  }
+  if (receive_bytes <= 0) return {};
+  return set_option(fd, SOL_SOCKET, SO_RCVBUF, receive_bytes, "setsockopt(SO_RCVBUF)");
+}
+Result<void> set_reset_on_close(NativeSocket fd) {
+  const linger at_once{1, 0};
+  if (::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0) {
+    return errno_error("setsockopt(SO_LINGER)");
+  }
+  return {};
+}
+
+Result<void> take_error(NativeSocket fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+    return errno_error("getsockopt(SO_ERROR)");
+  }
+  if (error != 0) return errno_error_of(error, "connect");
+  return {};
+}
+
+Result<SocketType> type_of(NativeSocket fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
+    return errno_error("getsockopt(SO_TYPE)");
+  }
+  if (type == SOCK_STREAM) return SocketType::stream;
+  if (type == SOCK_DGRAM) return SocketType::datagram;
+  return make_error(Errc::invalid_argument, "getsockopt(SO_TYPE)",
+                    "neither a stream nor a datagram socket");
+}
+
+}  // namespace os
+}  // namespace loopscope

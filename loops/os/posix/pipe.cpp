@@ -1,0 +1,122 @@
+// Pipes, FIFOs and pseudo-terminals on POSIX.
+#include "loops/os/pipe.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace loopscope::os {
+namespace {
+
+Result<Transfer> transfer(ssize_t count, std::string_view op) {
+  if (count >= 0) return Transfer(static_cast<std::size_t>(count));
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return Transfer();
+  return errno_error(op);
+}
+
+/// Holds SIGPIPE back on this thread and swallows the one that a write may have raised, so that a
+/// broken pipe is an error and neither the process nor its dispositions notice.
+class SigpipeGuard {
+ public:
+  SigpipeGuard() {
+    sigemptyset(&only_);
+    sigaddset(&only_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    if (!was_pending_) pthread_sigmask(SIG_BLOCK, &only_, &before_);
+  }
+  ~SigpipeGuard() {
+    if (was_pending_) return;
+    const int saved = errno;
+    if (raised_) {
+      const timespec none{0, 0};
+      while (sigtimedwait(&only_, nullptr, &none) < 0 && errno == EINTR) {
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    errno = saved;
+  }
+  void raised() { raised_ = true; }
+
+ private:
+  sigset_t only_, before_;
+  bool was_pending_ = false;
+  bool raised_ = false;
+};
+
+}  // namespace
+
+Result<Pipe> open_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe2");
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+Result<Pty> open_pty(bool raw) {
+  UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!master) return errno_error("posix_openpt");
+  if (::grantpt(master.get()) != 0) return errno_error("grantpt");
+  if (::unlockpt(master.get()) != 0) return errno_error("unlockpt");
+  char name[128];
+  if (const int failed = ::ptsname_r(master.get(), name, sizeof name); failed != 0) {
+    return errno_error_of(failed, "ptsname_r");
+  }
+  UniqueFd slave(::open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!slave) return errno_error("open", name);
+  if (raw) {
+    termios modes{};
+    if (::tcgetattr(slave.get(), &modes) != 0) return errno_error("tcgetattr");
+    ::cfmakeraw(&modes);
+    if (::tcsetattr(slave.get(), TCSANOW, &modes) != 0) return errno_error("tcsetattr");
+  }
+  return Pty{std::move(master), std::move(slave)};
+}
+
+Result<void> make_fifo(const std::string& path) {
+  if (::mkfifo(path.c_str(), 0600) != 0) return errno_error("mkfifo", path);
+  return {};
+}
+
+Result<FdKind> kind_of(NativeSocket fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return errno_error("fstat");
+  if (S_ISREG(status.st_mode)) return FdKind::regular;
+  if (S_ISDIR(status.st_mode)) return FdKind::directory;
+  if (S_ISFIFO(status.st_mode)) return FdKind::pipe;
+  if (S_ISSOCK(status.st_mode)) return FdKind::socket;
+  if (S_ISCHR(status.st_mode)) return ::isatty(fd) == 1 ? FdKind::terminal : FdKind::character;
+  return FdKind::other;
+}
+
+Result<Transfer> read(NativeSocket fd, std::span<std::byte> buffer) {
+  ssize_t got = 0;
+  do {
+    got = ::read(fd, buffer.data(), buffer.size());
+  } while (got < 0 && errno == EINTR);
+  return transfer(got, "read");
+}
+
+Result<Transfer> write(NativeSocket fd, ByteView data) {
+  SigpipeGuard guard;
+  ssize_t put = 0;
+  do {
+    put = ::write(fd, data.data(), data.size());
+  } while (put < 0 && errno == EINTR);
+  if (put < 0 && errno == EPIPE) guard.raised();
+  return transfer(put, "write");
+}
+
+Result<UniqueFd> duplicate(NativeSocket fd) {
+  UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy) return errno_error("fcntl(F_DUPFD_CLOEXEC)");
+  return copy;
+}
+
+}  // namespace loopscope::os

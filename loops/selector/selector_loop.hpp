@@ -1,0 +1,128 @@
+// SelectorLoop: the EventLoop over any Selector.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <set>
+#include <unordered_set>
+#include <vector>
+
+#include "loops/common/loop_base.hpp"
+#include "loops/common/readiness_ops.hpp"
+#include "loops/os/signals.hpp"
+#include "loops/os/waker.hpp"
+#include "loops/selector/selector.hpp"
+
+namespace loopscope {
+
+inline constexpr CapSet kSelectorCaps{
+    Cap::call_soon,   Cap::call_later,    Cap::call_soon_threadsafe, Cap::exception_handler,
+    Cap::debug_mode,  Cap::futures,       Cap::add_reader,           Cap::add_writer,
+    Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,         Cap::create_datagram_endpoint,
+    Cap::pipes,       Cap::signals,       Cap::native_socket};
+
+/// A transport as its loop sees it: something to end without a word when the loop closes.
+class LoopResource {
+ public:
+  virtual void loop_closed() = 0;
+
+ protected:
+  ~LoopResource() = default;
+};
+
+class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink {
+ public:
+  SelectorLoop(const LoopOptions& options, std::unique_ptr<Selector> selector,
+               std::unique_ptr<os::Waker> waker);
+  ~SelectorLoop() override;
+  /// errors  those of the waker and of Selector::add.
+  static Result<std::unique_ptr<SelectorLoop>> make(const LoopOptions& options,
+                                                    std::unique_ptr<Selector> selector);
+  /// The second half of construction, for classes derived from this one.
+  Result<void> open();
+
+  Result<void> add_reader(FileObj file, std::function<void()> callback) override;
+  Result<bool> remove_reader(FileObj file) override;
+  Result<void> add_writer(FileObj file, std::function<void()> callback) override;
+  Result<bool> remove_writer(FileObj file) override;
+
+  Result<void> add_signal_handler(int signum, std::function<void()> callback) override;
+  Result<bool> remove_signal_handler(int signum) override;
+
+  Future<Bytes> sock_recv(Socket& socket, std::size_t max_bytes) override;
+  Future<std::size_t> sock_recv_into(Socket& socket, std::span<std::byte> buffer) override;
+  Future<Datagram> sock_recvfrom(Socket& socket, std::size_t max_bytes) override;
+  Future<std::pair<std::size_t, Endpoint>> sock_recvfrom_into(Socket& socket,
+                                                              std::span<std::byte> buffer) override;
+  Future<void> sock_sendall(Socket& socket, Bytes data) override;
+  Future<std::size_t> sock_sendto(Socket& socket, Bytes data, Endpoint peer) override;
+  Future<void> sock_connect(Socket& socket, Endpoint peer) override;
+  Future<Accepted> sock_accept(Socket& listener) override;
+
+  BackendInfo backend() const override;
+
+  // --- for the transports of this loop
+  /// Watches without the guard that keeps callers away from a transport's descriptor.
+  Result<void> watch(os::NativeSocket fd, Direction direction,
+                     std::function<void()> ready) override;
+  void unwatch(os::NativeSocket fd, Direction direction) override { (void)forget(fd, direction); }
+  void adopt(os::NativeSocket fd, LoopResource* resource);
+  void release(os::NativeSocket fd, LoopResource* resource);
+  template <class F>
+  void guard(F&& work, std::string_view source, std::string_view message) {
+    guarded(std::forward<F>(work), source, message);
+  }
+
+ protected:
+  void wake() noexcept override { waker_->wake(); }
+  Result<void> poll(std::optional<Duration> timeout) override;
+  void close_backend() override;
+  /// Queues the callback of one ready descriptor and direction.
+  virtual void dispatch(os::NativeSocket fd, Direction direction);
+  Selector& selector() { return *selector_; }
+
+ private:
+  struct Watch {
+    std::shared_ptr<std::function<void()>> callback;
+    std::uint64_t serial = 0;  // tells an event for this watch from one for its predecessor
+  };
+  struct Entry {
+    Watch read, write;
+    Watch& of(Direction direction) { return direction == Direction::read ? read : write; }
+  };
+
+  EventLoop& event_loop() override { return *this; }
+  void signal_arrived(int signum) noexcept override;
+
+  Result<void> may_watch(std::string_view op, os::NativeSocket fd) const;
+  Result<bool> forget(os::NativeSocket fd, Direction direction);
+  Entry* entry_of(os::NativeSocket fd);
+  void run_watch(os::NativeSocket fd, Direction direction, std::uint64_t serial);
+  void descriptor_gone(const Ready& ready);
+  void collect_signals();
+  void run_signal(int signum, std::uint64_t serial);
+
+  std::unique_ptr<Selector> selector_;
+  std::unique_ptr<os::Waker> waker_;
+  ReadinessOps ops_;
+  std::vector<Entry> entries_;  // by descriptor
+  std::vector<Ready> events_;   // of the current wait; kept for its capacity
+  std::uint64_t next_serial_ = 1;
+  std::unordered_set<os::NativeSocket> owned_;  // descriptors that belong to transports
+  std::set<LoopResource*> resources_;
+  std::array<Watch, os::kMaxSignal> signal_handlers_;
+  std::array<std::atomic<bool>, os::kMaxSignal> signal_pending_{};
+  std::atomic<bool> any_signal_{false};
+};
+
+template <SelectorResult (*make_selector)()>
+Result<std::unique_ptr<EventLoop>> make_selector_loop(const LoopOptions& options) {
+  SelectorResult selector = make_selector();
+  if (!selector.ok()) return selector.error();
+  auto loop = SelectorLoop::make(options, std::move(selector).value());
+  if (!loop.ok()) return loop.error();
+  return std::unique_ptr<EventLoop>(std::move(loop).value());
+}
+
+}  // namespace loopscope
