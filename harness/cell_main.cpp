@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
+#include "harness/backend_proof.hpp"
 #include "harness/cell_channel.hpp"
 #include "harness/host.hpp"
+#include "harness/snapshot.hpp"
 
 namespace loopscope {
 namespace {
@@ -61,8 +65,9 @@ void collect(const Context& cx, CellStatement& statement) {
 }
 
 /// Body and teardown. The subject and the Context are gone when this returns.
-void run_body(const CellRequest& request, CellStatement& statement) {
+void run_body(const CellRequest& request, CellStatement& statement, BackendEvidence& evidence) {
   const Scenario& scenario = *request.scenario;
+  const std::map<int, std::string> before_make = descriptor_links();
   std::optional<Context> cx;
   try {
     cx.emplace(*request.loop, scenario, request.seed, request.slack);
@@ -70,6 +75,7 @@ void run_body(const CellRequest& request, CellStatement& statement) {
     statement.finding = refused_to_start(failure.error());
     return;
   }
+  evidence = look_at(cx->loop(), before_make);
   const auto conclude = [&](std::optional<Finding> finding) {
     if (finding) cx->conclude(std::move(*finding));
   };
@@ -85,6 +91,14 @@ void run_body(const CellRequest& request, CellStatement& statement) {
   collect(*cx, statement);
 }
 
+/// A library's first loop sets up what it keeps for the life of the process. That is no leak; a
+/// second loop that leaves more is one. Loops of ours keep nothing, and get no such grace.
+void warm_up(const LoopDescriptor& descriptor) {
+  if (descriptor.family != Family::reference) return;
+  Result<std::unique_ptr<EventLoop>> made = descriptor.make(LoopOptions{});
+  if (made.ok()) (void)made.value()->close();  // The cell's own loop will tell what is wrong.
+}
+
 void judge(CellStatement& statement) {
   if (statement.finding) {
     statement.outcome = statement.finding->outcome;
@@ -93,21 +107,45 @@ void judge(CellStatement& statement) {
   const bool kept = statement.outcome == Outcome::pass || statement.outcome == Outcome::diverges;
   if (kept && !statement.leaks.empty()) {
     statement.outcome = Outcome::leak;
-    const Leak& first = statement.leaks.front();
-    statement.reason = fmt::format(
-        "left behind: {} {}{}", first.kind, first.what,
-        statement.leaks.size() == 1 ? "" : fmt::format(" and {} more", statement.leaks.size() - 1));
+    statement.reason = describe_leaks(statement.leaks);
   }
+  const bool ran = statement.outcome != Outcome::unsupported && statement.outcome != Outcome::skip;
+  if (ran && !statement.backend.fallback.empty()) {
+    statement.outcome = Outcome::broken;
+    statement.reason = statement.backend.fallback;
+  }
+}
+
+void prove_backend(const CellRequest& request, BackendEvidence& evidence,
+                   CellStatement& statement) {
+  statement.waits = evidence.waits = waits::inside_loops();
+  const bool claims = evidence.monitored && !request.loop->wait_calls.empty();
+  if (evidence.seen && claims && evidence.waits.total() == 0) {
+    statement.sibling_hangs = !turn_sibling(*request.loop);
+    evidence.sibling_waits = waits::inside_loops();
+  }
+  statement.backend = judge_backend(*request.loop, evidence);
+  if (request.allow_fallback) statement.backend.fallback.clear();
 }
 
 }  // namespace
 
+std::string describe_leaks(const std::vector<Leak>& leaks) {
+  const Leak& first = leaks.front();
+  const std::string more = leaks.size() == 1 ? "" : fmt::format(", and {} more", leaks.size() - 1);
+  return fmt::format("left behind: {} {}{}", first.kind, first.what, more);
+}
+
 CellStatement run_cell(const CellRequest& request) {
-  cell::begin_clock();
+  using namespace std::chrono_literals;
+  warm_up(*request.loop);
   CellStatement statement;
-  statement.backend.requested = std::string(request.loop->name);
-  run_body(request, statement);
-  statement.waits = waits::inside_loops();
+  BackendEvidence evidence;
+  const Snapshot before = take_snapshot();
+  cell::begin_clock();
+  run_body(request, statement, evidence);
+  statement.leaks = differences(before, settle_snapshot(before, 200ms));
+  prove_backend(request, evidence, statement);
   statement.cpu = host::process_cpu_time();
   statement.max_rss_bytes = host::max_resident_bytes();
   judge(statement);

@@ -26,5 +26,17 @@ Result<std::string> make_temp_dir(std::string_view prefix);
 void remove_tree(const std::string& path);
 /// What a descriptor refers to: "pipe:[4711]", "/dev/null"; empty when unknown.
 std::string describe_descriptor(int fd);
+/// What the kernel tells of an epoll or io_uring descriptor: "watches 3 descriptors".
+std::string describe_wait_queue(int fd);
+/// Opens /dev/null on those of the three standard descriptors that are closed: what is opened later
+/// must not get their numbers.
+void ensure_standard_descriptors();
+/// Makes this process die with its parent; false when the parent has gone already.
+bool die_with_parent(long parent_pid);
+/// Ends the process at once: no destructors, no handlers of exit().
+[[noreturn]] void leave_now(int code);
+void set_environment(const std::string& name, const std::string& value);
+/// No core files from this process: crashes are wanted here, and have their own report.
+void forbid_core_files();
 
 }  // namespace loopscope::host

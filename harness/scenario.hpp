@@ -37,7 +37,7 @@ struct ScenarioFile {
 };
 
 std::span<const ScenarioFile* const> all_scenario_files();  // generated
-/// By exact id; null when unknown.
+/// By exact id, among the harness's own "selftest." ones too; null when unknown.
 const Scenario* find_scenario(std::string_view id);
 
 }  // namespace loopscope

@@ -1,5 +1,6 @@
 // Finding a scenario among all that were compiled in.
 #include "harness/scenario.hpp"
+#include "harness/testing/self_scenarios.hpp"
 
 namespace loopscope {
 
@@ -8,6 +9,9 @@ const Scenario* find_scenario(std::string_view id) {
     for (const Scenario& scenario : file->scenarios) {
       if (scenario.id == id) return &scenario;
     }
+  }
+  for (const Scenario& scenario : testing::self_scenarios()) {
+    if (scenario.id == id) return &scenario;
   }
   return nullptr;
 }

@@ -8,8 +8,7 @@ namespace loopscope {
 
 struct ApiGroup {
   std::string_view title;
-  /// "call_soon", "Transport.write", "Protocol.data_received"
-  std::span<const std::string_view> entries;
+  std::span<const std::string_view> entries;  // "call_soon", "Transport.write", "Protocol.data_received"
 };
 /// In the order of asyncio's low-level API index.
 std::span<const ApiGroup> api_index();

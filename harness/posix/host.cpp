@@ -3,14 +3,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+
+#include "harness/posix/proc.hpp"
 
 namespace loopscope::host {
 namespace {
@@ -19,6 +24,14 @@ Duration cpu_time(clockid_t clock) {
   timespec time{};
   if (::clock_gettime(clock, &time) != 0) return Duration::zero();
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+// Where the kernel cannot tie a child to its parent, the child outlives a killed harness until it
+// writes to the report channel.
+void stop_with_parent() {
+#ifdef PR_SET_PDEATHSIG
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 }
 
 struct CloseDir {
@@ -92,6 +105,40 @@ std::string describe_descriptor(int fd) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
   return length < 0 ? std::string() : std::string(target, static_cast<std::size_t>(length));
+}
+
+std::string describe_wait_queue(int fd) {
+  const std::string info = proc::contents("/proc/self/fdinfo/" + std::to_string(fd));
+  std::size_t watched = 0;
+  for (std::size_t at = info.find("tfd:"); at != std::string::npos;
+       at = info.find("tfd:", at + 1)) {
+    ++watched;
+  }
+  if (watched != 0) return "watches " + std::to_string(watched) + " descriptors";
+  return info.find("SqMask:") != std::string::npos ? "an io_uring" : "";
+}
+
+void ensure_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    (void)::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // the lowest free: fd
+  }
+}
+
+bool die_with_parent(long parent_pid) {
+  stop_with_parent();
+  return parent_pid <= 0 || ::getppid() == parent_pid;
+}
+
+void leave_now(int code) { ::_exit(code); }
+
+void set_environment(const std::string& name, const std::string& value) {
+  (void)::setenv(name.c_str(), value.c_str(), 1);  // fails on a malformed name only
+}
+
+void forbid_core_files() {
+  const rlimit none{0, 0};
+  (void)::setrlimit(RLIMIT_CORE, &none);
 }
 
 }  // namespace loopscope::host
