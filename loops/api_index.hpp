@@ -8,7 +8,8 @@ namespace loopscope {
 
 struct ApiGroup {
   std::string_view title;
-  std::span<const std::string_view> entries;  // "call_soon", "Transport.write", "Protocol.data_received"
+  /// "call_soon", "Transport.write", "Protocol.data_received"
+  std::span<const std::string_view> entries;
 };
 /// In the order of asyncio's low-level API index.
 std::span<const ApiGroup> api_index();

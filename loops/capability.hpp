@@ -68,7 +68,9 @@ class CapSet {
   friend constexpr bool operator==(CapSet, CapSet) = default;
 
  private:
-  static constexpr std::uint64_t bit(Cap cap) { return std::uint64_t{1} << static_cast<unsigned>(cap); }
+  static constexpr std::uint64_t bit(Cap cap) {
+    return std::uint64_t{1} << static_cast<unsigned>(cap);
+  }
   static constexpr CapSet from(std::uint64_t bits) {
     CapSet set;
     set.bits_ = bits;

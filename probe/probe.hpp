@@ -13,24 +13,24 @@
 namespace loopscope {
 
 /// What a fact's value can be. Null (monostate) is an answer too: see Reason.
-using FactValue = std::variant<std::monostate, bool, std::int64_t, double, std::string,
-                               std::vector<std::string>>;
+using FactValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
-enum class Unit : std::uint8_t { none, nanoseconds, bytes, count };
-std::string_view name(Unit unit);  // "", "ns", "bytes", "count"
+enum class Unit : std::uint8_t { none, nanoseconds, bytes, count, seconds };
+std::string_view name(Unit unit);  // "", "ns", "bytes", "count", "s"
 
 /// Why a value is null, or why a false is false. These are different answers.
 enum class Reason : std::uint8_t {
   none,
-  not_implemented,   // ENOSYS: this kernel has no such call
-  denied,            // EPERM, EACCES: it exists, we may not
-  invalid,           // EINVAL: the call exists, the request does not
-  not_supported,     // EOPNOTSUPP, EAFNOSUPPORT ...
-  not_compiled_in,   // this build of loopscope lacks the header or library
-  not_applicable,    // another platform's fact
-  timeout,           // the probe was killed at its deadline
-  crashed,           // the probe's process died
-  failed,            // another error: see the evidence
+  not_implemented,  // ENOSYS: this kernel has no such call
+  denied,           // EPERM, EACCES: it exists, we may not
+  invalid,          // EINVAL: the call exists, the request does not
+  not_supported,    // EOPNOTSUPP, EAFNOSUPPORT ...
+  not_compiled_in,  // this build of loopscope lacks the header or library
+  not_applicable,   // another platform's fact
+  timeout,          // the probe was killed at its deadline
+  crashed,          // the probe's process died
+  failed,           // another error: see the evidence
 };
 std::string_view name(Reason reason);
 /// The reason that an errno value stands for.
@@ -57,10 +57,10 @@ struct FactResult {
   Unit unit = Unit::none;
   Reason reason = Reason::none;
   Method method = Method::tried;
-  std::string note{};                 // one line for a reader
+  std::string note{};  // one line for a reader
   std::vector<Evidence> evidence{};
-  std::vector<FactRow> table{};       // only for table facts
-  std::vector<double> samples{};      // of a measured number, in its unit; may be empty
+  std::vector<FactRow> table{};   // only for table facts
+  std::vector<double> samples{};  // of a measured number, in its unit; may be empty
 };
 
 class ProbeContext;
@@ -75,8 +75,8 @@ struct Fact {
 
 /// One file of facts about one mechanism; one loopscope_probe line.
 struct ProbeFile {
-  std::string_view mechanism;      // "epoll"
-  std::string_view group = {};     // "B2"
+  std::string_view mechanism;   // "epoll"
+  std::string_view group = {};  // "B2"
   std::span<const Fact> facts = {};
   std::string_view absent_because = {};  // set where the file does not apply to this platform
 };

@@ -104,7 +104,11 @@ function(loopscope_write_loop_registry)
       get_property(family GLOBAL PROPERTY loopscope_loop_${name}_family)
       message(STATUS "loopscope: loop ${name} is absent: ${why}")
       set_property(GLOBAL APPEND_STRING PROPERTY loopscope_loops_extra
-        "const LoopDescriptor ${name}_loop{.name = \"${name}\", .family = Family::${family}, .absent_because = \"${why}\"};\n")
+        "const LoopDescriptor ${name}_loop{\n    .name = \"${name}\",\n")
+      set_property(GLOBAL APPEND_STRING PROPERTY loopscope_loops_extra
+        "    .family = Family::${family},\n")
+      set_property(GLOBAL APPEND_STRING PROPERTY loopscope_loops_extra
+        "    .absent_because = \"${why}\"};\n")
     endif()
   endforeach()
   loopscope_write_registry(loopscope_loops loops TYPE LoopDescriptor NAMESPACE loops
@@ -128,7 +132,8 @@ function(loopscope_faulty stem)
   _loopscope_add_row(faulty ${stem})
 endfunction()
 
-# loopscope_probe(stem [ON CONDITION...] WHY "..."): capabilities/stem.cpp, `extern const ProbeFile stem`.
+# loopscope_probe(stem [ON CONDITION...] WHY "..."): capabilities/stem.cpp with
+# `extern const ProbeFile stem`.
 function(loopscope_probe stem)
   cmake_parse_arguments(arg "" "WHY" "ON" ${ARGN})
   _loopscope_applies(applies ${arg_ON})

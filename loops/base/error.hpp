@@ -30,8 +30,12 @@ struct Error {
 
   bool is(Errc errc) const { return code == make_error_code(errc); }
   /// True when the code is this errno value of the system.
-  bool is_errno(int number) const { return code == std::error_code(number, std::system_category()); }
-  friend bool operator==(const Error& a, const Error& b) { return a.code == b.code && a.op == b.op; }
+  bool is_errno(int number) const {
+    return code == std::error_code(number, std::system_category());
+  }
+  friend bool operator==(const Error& a, const Error& b) {
+    return a.code == b.code && a.op == b.op;
+  }
 };
 
 /// "epoll_ctl(ADD): EPERM (Operation not permitted); detail".

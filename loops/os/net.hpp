@@ -76,6 +76,8 @@ Result<Transfer> send(NativeSocket fd, ByteView data);
 Result<Transfer> recvfrom(NativeSocket fd, std::span<std::byte> buffer, Endpoint& sender);
 /// to: null on a connected socket.
 Result<Transfer> sendto(NativeSocket fd, ByteView data, const Endpoint* to);
+/// Empties the socket's error queue, where the platform has one (Linux, IP_RECVERR).
+void drain_error_queue(NativeSocket fd);
 Result<void> shutdown_write(NativeSocket fd);
 Result<Endpoint> local_address(NativeSocket fd);
 Result<Endpoint> peer_address(NativeSocket fd);

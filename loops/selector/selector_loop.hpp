@@ -60,6 +60,11 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<void> sock_connect(Socket& socket, Endpoint peer) override;
   Future<Accepted> sock_accept(Socket& listener) override;
 
+  Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
+                                                DatagramOptions options) override;
+  Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override;
+  Future<Link> connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) override;
+
   BackendInfo backend() const override;
 
   // --- for the transports of this loop
@@ -69,6 +74,11 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   void unwatch(os::NativeSocket fd, Direction direction) override { (void)forget(fd, direction); }
   void adopt(os::NativeSocket fd, LoopResource* resource);
   void release(os::NativeSocket fd, LoopResource* resource);
+  /// Memory for one read, shared by all transports: valid until the next call.
+  std::span<std::byte> scratch(std::size_t size) {
+    if (scratch_.size() < size) scratch_.resize(size);
+    return std::span(scratch_).first(size);
+  }
   template <class F>
   void guard(F&& work, std::string_view source, std::string_view message) {
     guarded(std::forward<F>(work), source, message);
@@ -95,6 +105,8 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   EventLoop& event_loop() override { return *this; }
   void signal_arrived(int signum) noexcept override;
 
+  Future<Link> connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
+                            Direction direction);
   Result<void> may_watch(std::string_view op, os::NativeSocket fd) const;
   Result<bool> forget(os::NativeSocket fd, Direction direction);
   Entry* entry_of(os::NativeSocket fd);
@@ -108,6 +120,7 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   ReadinessOps ops_;
   std::vector<Entry> entries_;  // by descriptor
   std::vector<Ready> events_;   // of the current wait; kept for its capacity
+  Bytes scratch_;
   std::uint64_t next_serial_ = 1;
   std::unordered_set<os::NativeSocket> owned_;  // descriptors that belong to transports
   std::set<LoopResource*> resources_;

@@ -113,6 +113,12 @@ Result<Transfer> write(NativeSocket fd, ByteView data) {
   return transfer(put, "write");
 }
 
+Result<bool> is_write_only(NativeSocket fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return errno_error("fcntl(F_GETFL)");
+  return (flags & O_ACCMODE) == O_WRONLY;
+}
+
 Result<UniqueFd> duplicate(NativeSocket fd) {
   UniqueFd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   if (!copy) return errno_error("fcntl(F_DUPFD_CLOEXEC)");

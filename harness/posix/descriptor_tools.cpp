@@ -1,0 +1,134 @@
+// Descriptor tools over fcntl, ioctl, poll, getsockopt and termios.
+#include "harness/posix/descriptor_tools.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "loops/base/error.hpp"
+
+namespace loopscope::posix {
+namespace {
+
+os::UniqueFd checked(int fd, std::string_view op, const std::string& path) {
+  if (fd < 0) throw Failure(errno_error(op, path));
+  return os::UniqueFd(fd);
+}
+
+int option_of(SocketFlag flag) {
+  switch (flag) {
+    case SocketFlag::broadcast:
+      return SO_BROADCAST;
+    case SocketFlag::reuse_address:
+      return SO_REUSEADDR;
+    case SocketFlag::reuse_port:
+      return SO_REUSEPORT;
+  }
+  return SO_BROADCAST;
+}
+
+termios modes_of(os::NativeSocket fd) {
+  termios modes{};
+  if (::tcgetattr(fd, &modes) != 0) throw Failure(errno_error("tcgetattr"));
+  return modes;
+}
+
+}  // namespace
+
+os::UniqueFd open_path(const std::string& path, Access access) {
+  const int direction = access == Access::read ? O_RDONLY : O_WRONLY;
+  return checked(::open(path.c_str(), direction | O_NONBLOCK | O_CLOEXEC), "open", path);
+}
+
+os::UniqueFd create_file(const std::string& path, const std::string& content) {
+  constexpr mode_t kPrivate = 0600;
+  os::UniqueFd file =
+      checked(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kPrivate), "open", path);
+  if (::pwrite(file.get(), content.data(), content.size(), 0) !=
+      static_cast<ssize_t>(content.size())) {
+    throw Failure(errno_error("pwrite", path));
+  }
+  return file;
+}
+
+os::UniqueFd open_directory(const std::string& path) {
+  return checked(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), "open", path);
+}
+
+bool readable(os::NativeSocket fd) {
+  pollfd slot{fd, POLLIN, 0};
+  return ::poll(&slot, 1, 0) == 1;
+}
+
+std::size_t bytes_waiting(os::NativeSocket fd) {
+  int waiting = 0;
+  if (::ioctl(fd, FIONREAD, &waiting) != 0) throw Failure(errno_error("ioctl(FIONREAD)"));
+  return static_cast<std::size_t>(waiting);
+}
+
+bool is_open(os::NativeSocket fd) { return ::fcntl(fd, F_GETFD) != -1; }
+
+std::string identity(os::NativeSocket fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return "closed";
+  return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+}
+
+std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes) {
+  const int given = ::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(size_bytes));
+  if (given < 0) throw Failure(errno_error("fcntl(F_SETPIPE_SZ)"));
+  return static_cast<std::size_t>(given);
+}
+
+bool socket_flag(os::NativeSocket fd, SocketFlag flag) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  if (::getsockopt(fd, SOL_SOCKET, option_of(flag), &value, &size) != 0) {
+    throw Failure(errno_error("getsockopt"));
+  }
+  return value != 0;
+}
+
+void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on) {
+  const int value = on ? 1 : 0;
+  if (::setsockopt(fd, SOL_SOCKET, option_of(flag), &value, sizeof value) != 0) {
+    throw Failure(errno_error("setsockopt"));
+  }
+}
+
+void enable_error_queue(os::NativeSocket fd) {
+  const int on = 1;
+  if (::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) != 0) {
+    throw Failure(errno_error("setsockopt(IP_RECVERR)"));
+  }
+}
+
+std::string terminal_modes(os::NativeSocket fd) {
+  const termios modes = modes_of(fd);
+  return "input " + std::to_string(modes.c_iflag) + " output " + std::to_string(modes.c_oflag) +
+         " control " + std::to_string(modes.c_cflag) + " local " + std::to_string(modes.c_lflag);
+}
+
+void make_terminal_raw(os::NativeSocket fd) {
+  termios modes = modes_of(fd);
+  ::cfmakeraw(&modes);
+  if (::tcsetattr(fd, TCSANOW, &modes) != 0) throw Failure(errno_error("tcsetattr"));
+}
+
+std::size_t thread_count() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
+    count += entry.path().empty() ? 0 : 1;
+  }
+  return count;
+}
+
+}  // namespace loopscope::posix

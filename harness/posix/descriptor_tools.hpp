@@ -1,0 +1,44 @@
+// Descriptor tools: what scenarios need of the platform beside loops/os, behind plain functions.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "loops/os/fd.hpp"
+
+namespace loopscope::posix {
+
+// All throw Failure where the system refuses: that is the host's trouble, not the subject's.
+
+enum class Access { read, write };
+/// Opens an existing path without waiting for anybody; a FIFO's write end needs a reader.
+os::UniqueFd open_path(const std::string& path, Access access);
+/// Creates a regular file that holds `content` and opens it for reading and writing.
+os::UniqueFd create_file(const std::string& path, const std::string& content);
+os::UniqueFd open_directory(const std::string& path);
+
+/// True when a read would not block now: data, an end or an error.
+bool readable(os::NativeSocket fd);
+/// Bytes that wait to be read from a pipe, stream socket or terminal.
+std::size_t bytes_waiting(os::NativeSocket fd);
+/// True while the number belongs to an open descriptor.
+bool is_open(os::NativeSocket fd);
+/// What tells one open file from another, whatever their numbers: "device:inode".
+std::string identity(os::NativeSocket fd);
+/// Asks for a pipe capacity; the one that the system gave. Linux.
+std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes);
+
+enum class SocketFlag { broadcast, reuse_address, reuse_port };
+bool socket_flag(os::NativeSocket fd, SocketFlag flag);
+void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on);
+/// IP_RECVERR: errors of unconnected IPv4 sockets arrive, and queue. Linux.
+void enable_error_queue(os::NativeSocket fd);
+
+/// The input, output, control and local modes of a terminal, as text that can be compared.
+std::string terminal_modes(os::NativeSocket fd);
+void make_terminal_raw(os::NativeSocket fd);
+
+/// Threads of this process.
+std::size_t thread_count();
+
+}  // namespace loopscope::posix

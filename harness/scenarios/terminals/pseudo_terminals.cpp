@@ -1,0 +1,226 @@
+// Pseudo-terminals under pipe transports: their end, their pieces, their full buffers, their modes.
+#include <csignal>
+
+#include "harness/posix/descriptor_tools.hpp"
+#include "harness/posix/signal_tools.hpp"
+#include "harness/scenario.hpp"
+#include "harness/scenarios/recorders.hpp"
+
+namespace loopscope::scenarios {
+namespace {
+
+void data_before_end(Context& cx) {
+  os::Pty pty = cx.pty();
+  Peer program(std::move(pty.slave));
+  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
+  std::string sent;
+  for (int i = 0; sent.size() < 2'000; ++i) sent += std::to_string(i) + " ";
+  program.send(sent);
+  program.close();
+  cx.run_until([&] { return screen.seen->lost > 0; });
+  turn(cx);
+  cx.equal(screen.seen->data, sent, "all that the program wrote before it closed");
+  cx.equal(screen.seen->lost, 1u, "calls of connection_lost");
+}
+
+void end_is_clean(Context& cx) {
+  os::Pty pty = cx.pty();
+  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
+  pty.slave.reset();
+  cx.run_until([&] { return screen.seen->lost > 0; });
+  if (screen.seen->reason) {
+    cx.diverges("an error", "eof_received and a clean end", to_string(*screen.seen->reason));
+  }
+  cx.expect_trace({"made", "eof", "lost"});
+}
+
+void pieces(Context& cx) {
+  constexpr std::size_t kLent = 7;  // less than a piece: every read takes all that it may
+  os::Pty pty = cx.pty();
+  Peer program(std::move(pty.slave));
+  const auto seen = std::make_shared<BufferedRecorder>(cx, kLent);
+  auto made = cx.loop().connect_read_pipe([&] { return seen; }, std::move(pty.master));
+  cx.ok(cx.loop().run_until_complete(made), "connect_read_pipe takes the terminal");
+  std::string sent;
+  for (std::size_t i = 1; i <= 30; ++i) {
+    const std::string piece = std::string(i, 'p') + "\n";
+    program.send(piece);
+    sent += piece;
+  }
+  cx.run_until([&] { return seen->data.size() >= sent.size(); });
+  cx.equal(seen->data, sent, "all pieces arrive, in order");
+  program.close();
+  cx.run_until([&] { return seen->lost > 0; });
+  cx.equal(seen->data, sent, "and nothing else");
+}
+
+void full_terminal(Context& cx) {
+  constexpr std::size_t kMore = 100'000;
+  os::Pty pty = cx.pty();
+  Peer program(std::move(pty.slave));
+  const WatchedStream keyboard = connect_writer(cx, std::move(pty.master));
+  const std::size_t written = write_until_buffered(cx, *keyboard.transport) + kMore;
+  keyboard->write(view(std::string(kMore, 'k')));
+  cx.equal(keyboard.seen->pauses, 1u, "pause_writing is called");
+  cx.at_most(waits_while_idle(cx), kCalm, "waits while nobody reads the terminal");
+  std::size_t got = 0;
+  cx.run_until([&] {
+    while (posix::readable(program.native()) && got < written) got += program.recv(65'536).size();
+    return got >= written;
+  });
+  cx.equal(got, written, "bytes that arrive");
+  cx.run_until([&] { return keyboard.seen->resumes == 1; });
+}
+
+void both_directions(Context& cx) {
+  os::Pty pty = cx.pty();
+  Peer program(std::move(pty.slave));
+  os::UniqueFd second = os::duplicate(pty.master.get()).value();
+  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
+  const WatchedStream keyboard = connect_writer(cx, std::move(second));
+  program.send("prompt> ");
+  cx.run_until([&] { return screen.seen->data == "prompt> "; });
+  keyboard->write(view("answer"));
+  cx.run_until([&] { return posix::bytes_waiting(program.native()) == 6; });
+  cx.equal(text(program.recv(6)), "answer", "the writer works beside the reader");
+  cx.equal(keyboard.seen->lost, 0u, "the terminal's output does not end the writer");
+}
+
+void paused_hang_up(Context& cx) {
+  os::Pty pty = cx.pty();
+  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
+  screen->pause_reading();
+  pty.slave.reset();
+  cx.at_most(waits_while_idle(cx), kCalm, "waits while the other side has hung up");
+  cx.equal(screen.seen->lost, 0u, "a paused reader is not told");
+  screen->resume_reading();
+  cx.run_until([&] { return screen.seen->lost > 0; });
+}
+
+void modes_stay(Context& cx) {
+  os::Pty pty = cx.pty(false);
+  const std::string before = posix::terminal_modes(pty.master.get());
+  const WatchedStream input = connect_reader(cx, os::duplicate(pty.slave.get()).value());
+  const WatchedStream output = connect_writer(cx, os::duplicate(pty.slave.get()).value());
+  output->write(view("prompt> "));
+  turn(cx);
+  input->close();
+  output->close();
+  cx.run_until([&] { return input.seen->lost + output.seen->lost == 2; });
+  turn(cx);
+  cx.equal(posix::terminal_modes(pty.master.get()), before, "the terminal's modes");
+}
+
+void resize(Context& cx) {
+  cx.ok(cx.loop().add_signal_handler(SIGWINCH, [&] { cx.mark("resized"), cx.loop().stop(); }),
+        "add_signal_handler(SIGWINCH)");
+  const long loop_thread = posix::thread_id();
+  cx.thread([loop_thread] {
+    posix::wait_until_asleep(loop_thread);
+    posix::raise_in_process(SIGWINCH);
+  });
+  cx.run_forever();
+  cx.expect_trace({"resized"});
+}
+
+constexpr CapSet kNeeds{Cap::pipes}, kTimed{Cap::pipes, Cap::call_later}, kSignal{Cap::signals};
+constexpr std::string_view kReadApi[] = {"connect_read_pipe", "Protocol.data_received",
+                                         "Protocol.eof_received", "Protocol.connection_lost"};
+constexpr std::string_view kLentApi[] = {"connect_read_pipe", "BufferedProtocol.get_buffer",
+                                         "BufferedProtocol.buffer_updated"};
+constexpr std::string_view kWriteApi[] = {"connect_write_pipe", "Transport.write",
+                                          "Protocol.pause_writing", "Protocol.resume_writing"};
+constexpr std::string_view kBothApi[] = {"connect_read_pipe", "connect_write_pipe"};
+constexpr std::string_view kPauseApi[] = {"Transport.pause_reading", "Transport.resume_reading"};
+constexpr std::string_view kSignalApi[] = {"add_signal_handler"};
+constexpr std::string_view kPtmx[] = {"tty.ptmx"};
+constexpr std::chrono::milliseconds kLimit{4'000};
+
+constexpr Scenario kScenarios[] = {
+    {.id = "tty.pty.data_before_eof",
+     .promise = "What a program writes to a terminal just before it closes it is delivered whole.",
+     .source = "docs.python.org/3/library/asyncio-protocol.html#asyncio.Protocol.data_received",
+     .needs = kNeeds,
+     .body = data_before_end,
+     .api = kReadApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.pty.eio_is_eof",
+     .promise = "When the other side of a terminal closes, the reader sees a clean end.",
+     .source = "github.com/python/cpython/blob/main/Lib/test/test_asyncio/test_events.py"
+               " test_read_pty_output (EIO on Linux)",
+     .needs = kNeeds,
+     .body = end_is_clean,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::common,
+     .api = kReadApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.pty.partial_packets",
+     .promise = "Reads of a terminal that return less than was asked for lose and end nothing.",
+     .source = "docs.python.org/3/library/asyncio-protocol.html"
+               "#asyncio.BufferedProtocol.buffer_updated",
+     .needs = kNeeds,
+     .body = pieces,
+     .severity = Severity::common,
+     .api = kLentApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.pty.write",
+     .promise = "A terminal that nobody reads makes the writer wait, without a spin or a loss.",
+     .source = "docs.python.org/3/library/asyncio-protocol.html#asyncio.WriteTransport.write",
+     .needs = kTimed,
+     .body = full_terminal,
+     .severity = Severity::common,
+     .api = kWriteApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.pty.bidirectional",
+     .promise = "A reader and a writer over one terminal work side by side.",
+     .source = "github.com/python/cpython/blob/main/Lib/test/test_asyncio/test_events.py"
+               " test_bidirectional_pty",
+     .needs = kNeeds,
+     .body = both_directions,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::common,
+     .api = kBothApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.pty.hup_mask_zero",
+     .promise = "A paused reader of a terminal that hung up does not spin.",
+     .source = "man 2 poll, POLLHUP: reported whatever was asked for",
+     .needs = kTimed,
+     .body = paused_hang_up,
+     .level = Level::should,
+     .authority = Authority::man_page,
+     .severity = Severity::common,
+     .api = kPauseApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.modes_restored",
+     .promise = "After the transports over it are closed, a terminal has the modes from before.",
+     .source = "github.com/libuv/libuv ChangeLog: restore tty attributes on handle close",
+     .needs = kNeeds,
+     .body = modes_stay,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::edge,
+     .api = kBothApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.resize_event",
+     .promise = "The signal of a resized terminal, which is ignored by default, wakes the loop.",
+     .source = "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.add_signal_handler",
+     .needs = kSignal,
+     .body = resize,
+     .severity = Severity::edge,
+     .api = kSignalApi,
+     .limit = kLimit},
+};
+
+}  // namespace
+
+extern const ScenarioFile pseudo_terminals{"A13", "TTY and PTY", kScenarios};
+}  // namespace loopscope::scenarios

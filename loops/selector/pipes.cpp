@@ -1,0 +1,74 @@
+// connect_read_pipe and connect_write_pipe over readiness.
+#include <cerrno>
+
+#include "loops/os/pipe.hpp"
+#include "loops/selector/stream.hpp"
+
+namespace loopscope {
+namespace {
+
+/// What may be one end of a pipe transport: pipes, FIFOs, sockets, terminals and other character
+/// devices. Everything else is always ready, and a transport over it would block its loop.
+Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd) {
+  const Result<os::FdKind> kind = os::kind_of(fd);
+  if (!kind.ok()) return kind.error();
+  const bool usable = *kind == os::FdKind::pipe || *kind == os::FdKind::socket ||
+                      *kind == os::FdKind::terminal || *kind == os::FdKind::character;
+  if (!usable) {
+    return make_error(Errc::invalid_argument, op,
+                      "only pipes, sockets and character devices are supported");
+  }
+  const Result<bool> blocking = os::is_blocking(fd);
+  if (!blocking.ok()) return blocking.error();
+  StreamOptions options;
+  options.socket = *kind == os::FdKind::socket;
+  options.eio_is_end = *kind == os::FdKind::terminal;
+  options.restore_blocking = *blocking;
+  return options;
+}
+
+}  // namespace
+
+Future<Link> SelectorLoop::connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
+                                        Direction direction) {
+  if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
+  Result<StreamOptions> options = options_for(op, pipe.get());
+  if (!options.ok()) return done_future<Link>(options.error());
+  options->readable = direction == Direction::read;
+  options->writable = direction == Direction::write;
+  if (options->writable && !options->socket && !options->eio_is_end) {
+    const Result<bool> write_only = os::is_write_only(pipe.get());
+    options->watch_reader_gone = write_only.ok() && *write_only;
+  }
+  Future<Link> future = create_future<Link>();
+  Link link;
+  try {
+    link.protocol = factory();
+  } catch (const ExitException&) {
+    throw;
+  } catch (...) {
+    future.set_exception(std::current_exception());
+    return future;
+  }
+  if (const Result<void> set = os::set_blocking(pipe.get(), false); !set.ok()) {
+    return done_future<Link>(set.error());
+  }
+  auto transport =
+      std::make_shared<StreamTransport>(*this, std::move(pipe), link.protocol, *options);
+  transport->open();
+  link.transport = std::move(transport);
+  call_soon([future, link = std::make_shared<Link>(std::move(link))]() mutable {
+    future.set_result(std::move(*link));
+  });
+  return future;
+}
+
+Future<Link> SelectorLoop::connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) {
+  return connect_pipe("connect_read_pipe", std::move(factory), std::move(pipe), Direction::read);
+}
+
+Future<Link> SelectorLoop::connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) {
+  return connect_pipe("connect_write_pipe", std::move(factory), std::move(pipe), Direction::write);
+}
+
+}  // namespace loopscope

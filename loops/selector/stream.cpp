@@ -1,0 +1,222 @@
+// Stream transports: one read an event, writes tried at once, a contiguous buffer for the rest.
+#include "loops/selector/stream.hpp"
+
+#include <array>
+#include <cerrno>
+
+#include "loops/os/pipe.hpp"
+
+namespace loopscope {
+namespace {
+constexpr std::size_t kReadSize = 64 * 1024;
+}  // namespace
+
+StreamTransport::StreamTransport(SelectorLoop& loop, os::UniqueFd fd,
+                                 std::shared_ptr<BaseProtocol> protocol,
+                                 const StreamOptions& options)
+    : TransportCore(loop, std::move(fd), nullptr, options.restore_blocking), options_(options) {
+  set_protocol(std::move(protocol));
+}
+
+void StreamTransport::set_protocol(std::shared_ptr<BaseProtocol> protocol) {
+  protocol_ = std::move(protocol);
+  streaming_ = dynamic_cast<Protocol*>(protocol_.get());
+  buffered_protocol_ = dynamic_cast<BufferedProtocol*>(protocol_.get());
+}
+
+void StreamTransport::started() {
+  started_ = true;
+  if (options_.readable) {
+    arm_reading();
+  } else if (options_.watch_reader_gone) {
+    watch(Direction::read, [this] { on_reader_gone(); });
+  }
+}
+
+// --- reading
+
+bool StreamTransport::is_reading() const {
+  return options_.readable && !paused_ && !closing_ && !at_end_;
+}
+
+void StreamTransport::arm_reading() {
+  if (started_ && is_reading() && loop_ != nullptr)
+    watch(Direction::read, [this] { on_readable(); });
+}
+
+void StreamTransport::pause_reading() {
+  if (!is_reading()) return;
+  paused_ = true;
+  unwatch(Direction::read);
+}
+
+void StreamTransport::resume_reading() {
+  if (!paused_) return;
+  paused_ = false;
+  arm_reading();
+}
+
+Result<os::Transfer> StreamTransport::take(std::span<std::byte> buffer) {
+  return options_.socket ? os::recv(fd_.get(), buffer) : os::read(fd_.get(), buffer);
+}
+
+void StreamTransport::on_readable() {
+  const std::shared_ptr<StreamTransport> keep = shared_from_this();
+  const std::shared_ptr<BaseProtocol> protocol = protocol_;
+  std::span<std::byte> target = loop_->scratch(kReadSize);
+  if (buffered_protocol_ != nullptr) {
+    if (!call([&] { target = buffered_protocol_->get_buffer(-1); }, "get_buffer")) return;
+    if (lost_ || closing_) return;  // The protocol ended it meanwhile.
+    if (target.empty()) {
+      lose(make_error(Errc::protocol, "get_buffer", "returned an empty buffer"));
+      return;
+    }
+  }
+  const Result<os::Transfer> got = take(target);
+  if (!got.ok()) {
+    if (options_.eio_is_end && got.error().is_errno(EIO)) {
+      on_end();
+    } else {
+      lose(got.error());
+    }
+    return;
+  }
+  if (!*got) return;  // A spurious event.
+  if (**got == 0) {
+    on_end();
+    return;
+  }
+  lent_ = target;
+  on_data(**got);
+}
+
+void StreamTransport::on_data(std::size_t count) {
+  if (buffered_protocol_ != nullptr) {
+    call([&] { buffered_protocol_->buffer_updated(count); }, "buffer_updated");
+  } else if (streaming_ != nullptr) {
+    call([&] { streaming_->data_received(lent_.first(count)); }, "data_received");
+  }
+  lent_ = {};
+}
+
+void StreamTransport::on_end() {
+  at_end_ = true;
+  unwatch(Direction::read);  // The end stays readable for ever.
+  bool keep_open = false;
+  const bool called = call(
+      [&] {
+        if (streaming_ != nullptr) keep_open = streaming_->eof_received();
+        if (buffered_protocol_ != nullptr) keep_open = buffered_protocol_->eof_received();
+      },
+      "eof_received");
+  if (called && !(keep_open && options_.writable)) close();
+}
+
+void StreamTransport::on_reader_gone() {
+  const std::shared_ptr<StreamTransport> keep = shared_from_this();
+  if (buffered() == 0) {
+    lose({});
+  } else {
+    lose(errno_error_of(EPIPE, "write", "the reader closed its end"));
+  }
+}
+
+// --- writing
+
+std::optional<std::size_t> StreamTransport::put(ByteView data) {
+  const Result<os::Transfer> taken =
+      options_.socket ? os::send(fd_.get(), data) : os::write(fd_.get(), data);
+  if (!taken.ok()) {
+    lose(taken.error());
+    return std::nullopt;
+  }
+  return taken->value_or(0);
+}
+
+void StreamTransport::write(ByteView data) {
+  if (data.empty() || closing_ || eof_wanted_ || !options_.writable || loop_ == nullptr) return;
+  std::size_t taken = 0;
+  if (buffered() == 0) {
+    const std::optional<std::size_t> now_taken = put(data);
+    if (!now_taken) return;
+    taken = *now_taken;
+    if (taken == data.size()) return;
+  }
+  const ByteView rest = data.subspan(taken);
+  buffer_.insert(buffer_.end(), rest.begin(), rest.end());
+  if (!writing_armed_) {
+    writing_armed_ = true;
+    if (!watch(Direction::write, [this] { on_writable(); })) return;
+  }
+  update_flow();
+}
+
+void StreamTransport::writelines(std::span<const ByteView> chunks) {
+  Bytes joined;
+  for (const ByteView chunk : chunks) joined.insert(joined.end(), chunk.begin(), chunk.end());
+  write(joined);
+}
+
+void StreamTransport::on_writable() {
+  const std::shared_ptr<StreamTransport> keep = shared_from_this();
+  const std::optional<std::size_t> taken = put(ByteView(buffer_).subspan(sent_));
+  if (!taken) return;
+  sent_ += *taken;
+  if (sent_ > buffer_.size() / 2) {  // Moving less than was sent: linear in all.
+    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent_));
+    sent_ = 0;
+  }
+  const bool all_sent = buffered() == 0;
+  if (all_sent) {
+    writing_armed_ = false;
+    unwatch(Direction::write);
+  }
+  update_flow();
+  // The protocol may have written again from resume_writing.
+  if (all_sent && buffered() == 0 && !lost_) flushed();
+}
+
+void StreamTransport::flushed() {
+  if (closing_) {
+    lose({});
+  } else if (eof_wanted_) {
+    if (!options_.socket) {
+      closing_ = true;
+      lose({});  // The end of a pipe is its close.
+    } else if (const Result<void> ended = os::shutdown_write(fd_.get()); !ended.ok()) {
+      lose(ended.error());
+    }
+  }
+}
+
+Result<void> StreamTransport::write_eof() {
+  if (!options_.writable) return make_error(Errc::not_supported, "write_eof");
+  if (closing_ || eof_wanted_) return {};
+  eof_wanted_ = true;
+  if (buffered() == 0) flushed();
+  return {};
+}
+
+Result<void> StreamTransport::set_write_buffer_limits(std::optional<std::size_t> high,
+                                                      std::optional<std::size_t> low) {
+  if (!options_.writable) return make_error(Errc::not_supported, "set_write_buffer_limits");
+  Result<void> set = flow_.set_limits(high, low);
+  if (set.ok()) update_flow();
+  return set;
+}
+
+void StreamTransport::drop_buffer() {
+  buffer_.clear();
+  sent_ = 0;
+}
+
+void StreamTransport::close() {
+  if (closing_) return;
+  closing_ = true;
+  if (options_.readable || options_.watch_reader_gone) {
+    if (buffered() == 0 || options_.readable) unwatch(Direction::read);
+  }
+  if (buffered() == 0) lose({});
+}
+
+}  // namespace loopscope

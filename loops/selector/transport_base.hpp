@@ -1,0 +1,73 @@
+// TransportCore: the life of a transport over readiness, whatever it carries.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "loops/common/flow_control.hpp"
+#include "loops/selector/selector_loop.hpp"
+
+namespace loopscope {
+
+/// Owns the descriptor and the protocol, and guarantees connection_made first, connection_lost
+/// last, each exactly once. Keeps itself alive from begin() until connection_lost returned.
+class TransportCore : public LoopResource {
+ public:
+  TransportCore(SelectorLoop& loop, os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol,
+                bool restore_blocking);
+  virtual ~TransportCore() = default;
+
+  void loop_closed() override;
+
+ protected:
+  /// Queues connection_made, then started(). `self` is this transport, held until the end.
+  void begin(std::shared_ptr<BaseTransport> self);
+  /// The transport may watch its descriptor from here on.
+  virtual void started() = 0;
+  /// What is buffered is not wanted any more.
+  virtual void drop_buffer() = 0;
+  virtual std::size_t buffered() const = 0;
+
+  /// Stops watching and queues connection_lost. Only the first call counts.
+  void lose(std::optional<Error> why);
+  /// A callback of the protocol threw: reports it and ends the connection with it.
+  void protocol_failed(std::string_view callback);
+  /// Calls back into the protocol. false: it threw, and the transport is lost.
+  template <class F>
+  bool call(F&& callback, std::string_view name) {
+    try {
+      callback();
+      return true;
+    } catch (const ExitException&) {
+      throw;
+    } catch (...) {
+      protocol_failed(name);
+      return false;
+    }
+  }
+  /// Tells the protocol when the buffer crossed a water mark.
+  void update_flow();
+  bool watch(Direction direction, std::function<void()> ready);
+  void unwatch(Direction direction);
+  ExtraInfo describe(std::string_view name) const;
+
+  SelectorLoop* loop_;  // null once the loop closed
+  os::UniqueFd fd_;
+  std::shared_ptr<BaseProtocol> protocol_;
+  FlowControl flow_;
+  bool closing_ = false;  // close(), abort() or an error: nothing more is taken from the caller
+  bool lost_ = false;     // connection_lost is queued or was called
+
+ private:
+  void finish(const std::optional<Error>& why);
+  void give_back();
+
+  std::shared_ptr<BaseTransport> self_;
+  Endpoint sockname_, peername_;
+  bool restore_blocking_;
+};
+
+/// The text of the exception in flight.
+std::string current_exception_text();
+
+}  // namespace loopscope

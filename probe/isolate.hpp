@@ -1,0 +1,30 @@
+// Asks facts in a child process, so that a fact may hang or crash and takes nobody with it.
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "probe/probe.hpp"
+#include "probe/serialise.hpp"
+
+namespace loopscope {
+
+enum class ProbeEnd : std::uint8_t { finished, timeout, crashed, not_started };
+
+/// How a child ended; `how` says it for a reader: "killed by signal 11", "no answer in 500 ms".
+struct Isolated {
+  ProbeEnd end = ProbeEnd::finished;
+  std::string how{};
+};
+
+/// Asks `facts` in their order, in one child in a process group of its own with a folder of its
+/// own; group and folder are gone afterwards.
+///
+/// deadline  For each single fact. The child is killed when one exceeds it.
+/// answers   Appended to: one answer for each fact that finished, in order.
+Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseconds deadline,
+                      std::vector<TimedResult>& answers);
+
+}  // namespace loopscope

@@ -1,0 +1,142 @@
+// The order of the work: select, ask in children, and go on behind a fact that died.
+#include "probe/measure.hpp"
+
+#include <algorithm>
+
+#include "probe/isolate.hpp"
+
+namespace loopscope {
+
+namespace {
+
+/// Glob with * and ?, over the whole text.
+bool glob(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0;
+  std::size_t t = 0;
+  std::size_t star = std::string_view::npos;
+  std::size_t resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+MeasuredFact describe(const ProbeFile& file, const Fact& fact) {
+  return {.id = std::string(fact.id),
+          .question = std::string(fact.question),
+          .source = std::string(fact.source),
+          .mechanism = std::string(file.mechanism),
+          .group = std::string(file.group),
+          .why = std::string(fact.why),
+          .result = {}};
+}
+
+FactResult absent(std::string_view because) {
+  return {.reason = Reason::not_applicable, .note = std::string(because)};
+}
+
+FactResult died(const Isolated& run) {
+  const Reason reason = run.end == ProbeEnd::timeout   ? Reason::timeout
+                        : run.end == ProbeEnd::crashed ? Reason::crashed
+                                                       : Reason::failed;
+  return {.reason = reason,
+          .note = "the process that asked it: " + run.how,
+          .evidence = {{"child process", run.how, 0}}};
+}
+
+/// Asks the facts of one file; children follow each other until each fact has an answer.
+std::vector<TimedResult> ask_all(std::span<const Fact* const> facts,
+                                 std::chrono::milliseconds deadline) {
+  std::vector<TimedResult> answers;
+  while (answers.size() < facts.size()) {
+    const Isolated run = ask_in_child(facts.subspan(answers.size()), deadline, answers);
+    if (run.end == ProbeEnd::finished || answers.size() >= facts.size()) continue;
+    const auto took = run.end == ProbeEnd::timeout ? std::chrono::nanoseconds(deadline)
+                                                   : std::chrono::nanoseconds(0);
+    answers.push_back({died(run), took.count()});
+  }
+  return answers;
+}
+
+void measure_file(const ProbeFile& file, std::string_view selection,
+                  std::chrono::milliseconds deadline, std::vector<MeasuredFact>& out) {
+  std::vector<const Fact*> asked;
+  for (const Fact& fact : file.facts) {
+    if (selects(selection, fact.id)) asked.push_back(&fact);
+  }
+  if (asked.empty()) return;
+  if (!file.absent_because.empty()) {
+    for (const Fact* fact : asked) {
+      out.push_back(describe(file, *fact));
+      out.back().result = absent(file.absent_because);
+    }
+    return;
+  }
+  std::vector<TimedResult> answers = ask_all(asked, deadline);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    out.push_back(describe(file, *asked[i]));
+    out.back().result = std::move(answers[i].result);
+    out.back().took_ns = answers[i].took_ns;
+  }
+}
+
+}  // namespace
+
+bool selects(std::string_view selection, std::string_view id) {
+  if (selection.empty()) return true;
+  while (!selection.empty()) {
+    const std::size_t comma = selection.find(',');
+    const std::string_view one = selection.substr(0, comma);
+    if (glob(one, id) || (one.ends_with('.') && id.starts_with(one))) return true;
+    if (comma == std::string_view::npos) return false;
+    selection.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+std::vector<MeasuredFact> measure_files(std::span<const ProbeFile* const> files,
+                                        std::string_view selection,
+                                        std::chrono::milliseconds deadline) {
+  std::vector<MeasuredFact> out;
+  for (const ProbeFile* file : files) measure_file(*file, selection, deadline, out);
+  return out;
+}
+
+std::vector<MeasuredFact> measure_facts(std::string_view selection,
+                                        std::chrono::milliseconds deadline) {
+  return measure_files(all_probe_files(), selection, deadline);
+}
+
+const MeasuredFact* find_fact(std::span<const MeasuredFact> facts, std::string_view id) {
+  const auto found =
+      std::find_if(facts.begin(), facts.end(), [&](const MeasuredFact& f) { return f.id == id; });
+  return found == facts.end() ? nullptr : &*found;
+}
+
+bool fact_is_true(const MeasuredFact& fact) {
+  const FactValue& value = fact.result.value;
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag;
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer > 0;
+  if (const auto* real = std::get_if<double>(&value)) return *real > 0;
+  if (const auto* text = std::get_if<std::string>(&value)) return !text->empty();
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return !list->empty();
+  return false;
+}
+
+bool fact_is_true(std::span<const MeasuredFact> facts, std::string_view id) {
+  const MeasuredFact* fact = find_fact(facts, id);
+  return fact != nullptr && fact_is_true(*fact);
+}
+
+}  // namespace loopscope

@@ -1,0 +1,33 @@
+// Facts as text for a reader and as JSON for a program.
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <string>
+
+#include "probe/environment.hpp"
+#include "probe/probe.hpp"
+
+namespace loopscope {
+
+struct ProbeTextOptions {
+  int width = 100;      // columns; 80 at least
+  bool colour = false;  // escape sequences; the caller knows about NO_COLOR and terminals
+};
+
+/// The value with its unit, as a reader wants it: "65536 bytes", "1.08 ms", "yes", "-".
+std::string value_text(const FactResult& result);
+
+/// A table grouped by mechanism, and the table facts after it.
+std::string probe_text(std::span<const MeasuredFact> facts, const HostBlock& host,
+                       std::chrono::nanoseconds took, const ProbeTextOptions& options = {});
+
+/// The object of the journal's "fact" line, on one line. Always valid UTF-8.
+std::string fact_json(const MeasuredFact& fact);
+/// The object of the header's "host", on one line.
+std::string host_json(const HostBlock& host);
+/// The document "loopscope.probe/1", indented; see reports/schema/probe.schema.json.
+std::string probe_json(std::span<const MeasuredFact> facts, const HostBlock& host,
+                       std::chrono::nanoseconds took);
+
+}  // namespace loopscope
