@@ -66,12 +66,12 @@ ${entries}      nullptr};
   target_sources(${target} PRIVATE "${path}")
 endfunction()
 
-# loopscope_loop(name FILE file [ON CONDITION...] WHY "..." [DEPS target...] [FAMILY family])
-# Compiles the file where it applies; elsewhere the loop keeps a row that says why it is absent.
-# The file defines `extern const LoopDescriptor <name>_loop` in namespace loopscope::loops.
+# loopscope_loop(name FILE file... [ON CONDITION...] WHY "..." [DEPS target...] [FAMILY family])
+# Compiles the files where they apply; elsewhere the loop keeps a row that says why it is absent.
+# One of them defines `extern const LoopDescriptor <name>_loop` in namespace loopscope::loops.
 # A name may have several files (select on POSIX, select on Winsock); the first that applies wins.
 function(loopscope_loop name)
-  cmake_parse_arguments(arg "" "FILE;WHY;FAMILY" "ON;DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "WHY;FAMILY" "FILE;ON;DEPS" ${ARGN})
   _loopscope_applies(applies ${arg_ON})
   get_property(taken GLOBAL PROPERTY loopscope_loop_${name}_present)
   get_property(listed GLOBAL PROPERTY loopscope_loop_${name}_listed)
