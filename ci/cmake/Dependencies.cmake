@@ -41,6 +41,12 @@ if(LOOPSCOPE_TESTS)
     GIT https://github.com/doctest/doctest.git)
 endif()
 
+# The main function of every unit test executable, compiled once.
+if(LOOPSCOPE_TESTS)
+  add_library(loopscope_doctest_main OBJECT "${PROJECT_SOURCE_DIR}/ci/doctest_main.cpp")
+  target_link_libraries(loopscope_doctest_main PUBLIC loopscope_options doctest::doctest)
+endif()
+
 # libuv is known by one name, PkgConfig::LIBUV, wherever it comes from. It is downloaded only on
 # request: without it a row is missing, and a configure that fails offline would be worse.
 set(LIBUV_WHY "libuv not found; its headers and pkg-config file are in libuv1-dev")
