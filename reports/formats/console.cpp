@@ -1,0 +1,135 @@
+// Report format "console": what a terminal shows at the end of a run.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "reports/compare.hpp"
+#include "reports/format.hpp"
+#include "reports/tally.hpp"
+
+namespace loopscope::formats {
+namespace {
+
+using namespace reports;
+
+constexpr std::string_view kReset = "\033[0m";
+constexpr std::string_view kBold = "\033[1m";
+constexpr std::string_view kRed = "\033[31m";
+constexpr std::string_view kGreen = "\033[32m";
+constexpr std::string_view kYellow = "\033[33m";
+
+/// Text from a child may hold control characters; a terminal must not obey them.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out),
+                     c == '\n'   ? "\\n"
+                     : c == '\t' ? "\\t"
+                                 : "\\x{:02x}",
+                     byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+class Page {
+ public:
+  explicit Page(bool colour) : colour_(colour) {}
+
+  std::string in(std::string_view style, std::string_view text) const {
+    return colour_ ? fmt::format("{}{}{}", style, text, kReset) : std::string(text);
+  }
+  void line(std::string_view text) { (text_ += text) += '\n'; }
+  std::string take() { return std::move(text_); }
+
+ private:
+  bool colour_;
+  std::string text_;
+};
+
+std::string_view colour_of(const Cell& cell) {
+  return is_red(cell.outcome) ? kRed : cell.outcome == Outcome::pass ? kGreen : kYellow;
+}
+
+/// One red or unknown cell: what was promised, what came, and how to see it again.
+void describe(const Cell& cell, Page& page) {
+  page.line(fmt::format("{} {} on {}", page.in(colour_of(cell), name(cell.outcome)),
+                        page.in(kBold, cell.scenario), cell.loop));
+  const auto field = [&](std::string_view label, std::string_view text) {
+    if (!text.empty()) page.line(fmt::format("  {:<9} {}", label, printable(text)));
+  };
+  field("check", cell.what);
+  field("expected", cell.expected);
+  field("observed", cell.observed.empty() && cell.what.empty() ? cell.reason : cell.observed);
+  if (!cell.observed.empty() && cell.reason != cell.observed) field("reason", cell.reason);
+  field("where", cell.where);
+  for (const Leak& leak : cell.leaks) {
+    field("left", fmt::format("{}: {} (before: {}, after: {})", leak.kind, leak.what, leak.before,
+                              leak.after));
+  }
+  field("standing", cell.standing == "as_expected" ? "" : cell.standing);
+  field("rerun", cell.rerun);
+}
+
+void table_of_loops(const Run& run, Page& page) {
+  const Tally all = tally_all(run);
+  std::vector<Outcome> shown;
+  for (const Outcome outcome : kOutcomes) {
+    if (all.of(outcome) != 0) shown.push_back(outcome);
+  }
+  std::size_t width = 4;
+  const std::vector<Tally> rows = tally_by_loop(run);
+  for (const Tally& tally : rows) width = std::max(width, tally.loop.size());
+  std::string head = fmt::format("{:<{}}", "loop", width);
+  for (const Outcome outcome : shown) {
+    fmt::format_to(std::back_inserter(head), "  {}", name(outcome));
+  }
+  page.line(page.in(kBold, head));
+  for (const Tally& tally : rows) {
+    const LoopRow* loop = run.loop(tally.loop);
+    const bool absent = loop != nullptr && !loop->absent_because.empty();
+    if (tally.total() == 0 && !absent) continue;
+    std::string line = fmt::format("{:<{}}", tally.loop, width);
+    for (const Outcome outcome : shown) {
+      fmt::format_to(std::back_inserter(line), "  {:>{}}", tally.of(outcome), name(outcome).size());
+    }
+    if (absent) fmt::format_to(std::back_inserter(line), "  absent: {}", loop->absent_because);
+    page.line(line);
+  }
+}
+
+Result<std::string> render_console(const Run& run, const RenderOptions& options) {
+  Page page(options.colour);
+  for (const Cause& cause : attention_by_cause(run)) {
+    page.line(page.in(kBold, fmt::format("{} ({})", printable(cause.title), cause.cells.size())));
+    for (const Cell* cell : cause.cells) describe(*cell, page);
+    page.line("");
+  }
+  table_of_loops(run, page);
+  page.line("");
+  for (const std::string& sentence : contradictions(run)) {
+    page.line(page.in(kYellow, "contradiction: " + sentence));
+  }
+  const std::string word = verdict(run);
+  const std::string_view style = word == "red" ? kRed : word == "green" ? kGreen : kYellow;
+  std::string line = fmt::format("{}  {}/{} cells reported", page.in(style, word), reported(run),
+                                 run.cells.size());
+  if (run.footer) line += ", " + duration_text(run.footer->took_ns);
+  if (!run.complete) line += "; incomplete: " + run.incomplete_because;
+  page.line(line);
+  return page.take();
+}
+
+}  // namespace
+
+extern const Format console{.name = "console",
+                            .extension = ".txt",
+                            .description = "what a terminal shows at the end of a run",
+                            .render = render_console};
+
+}  // namespace loopscope::formats
