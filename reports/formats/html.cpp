@@ -1,0 +1,48 @@
+// Report format "html": one file that needs no network, no script and no colour.
+#include "reports/format.hpp"
+#include "reports/html/assets.hpp"
+#include "reports/html/sections.hpp"
+#include "reports/tally.hpp"
+
+namespace loopscope::formats {
+namespace {
+
+using namespace reports;
+
+/// Replaces the one occurrence of a placeholder in the skeleton.
+void fill(std::string& page, std::string_view placeholder, std::string_view content) {
+  const std::size_t at = page.find(placeholder);
+  if (at != std::string::npos) page.replace(at, placeholder.size(), content);
+}
+
+Result<std::string> render_html(const Run& run, const RenderOptions&) {
+  const html::View view(run);
+  html::Page body;
+  html::write_overview(body, view);
+  html::write_attention(body, view);
+  html::write_matrix(body, view);
+  html::write_cells(body, view);
+  html::write_facts(body, view);
+  html::write_limits(body, view);
+  html::write_api(body, view);
+  html::write_legend(body, view);
+
+  // The body last: what a journal says must not be searched for placeholders.
+  std::string page(html::asset_page());
+  fill(page, "<!--title-->",
+       html::escape("loopscope: " + verdict(run) + ", " + text_of(run.header.host, "os") + " " +
+                    text_of(run.header.host, "kernel")));
+  fill(page, "/*style*/", html::asset_style());
+  fill(page, "/*script*/", html::asset_script());
+  fill(page, "<!--body-->", body.take());
+  return page;
+}
+
+}  // namespace
+
+extern const Format html{.name = "html",
+                         .extension = ".html",
+                         .description = "one offline page for a browser",
+                         .render = render_html};
+
+}  // namespace loopscope::formats

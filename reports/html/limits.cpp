@@ -1,0 +1,60 @@
+// The documented limits: the claim, and what this machine shows at three levels.
+#include "reports/limits.hpp"
+
+#include "reports/html/sections.hpp"
+
+namespace loopscope::reports::html {
+namespace {
+
+std::string_view status_text(std::string_view status) {
+  if (status == "permits") return "permitted";
+  if (status == "delivers") return "delivered";
+  if (status == "refuses") return "refused";
+  if (status == "mixed") return "both";
+  return status == "shown" ? "measured" : "not measured here";
+}
+
+void write_level(Page& page, std::string_view title, const LimitLevel& level) {
+  page.put("<div class=\"level {}\"><h5>{}</h5><p><span class=\"status\">{}</span>", level.status,
+           title, status_text(level.status));
+  if (level.status != "not_measured" || level.text != "not measured here") {
+    const std::string_view text = level.text;
+    constexpr std::string_view kPrefix = "not measured here: ";
+    page.put(" {}", text.substr(0, kPrefix.size()) == kPrefix ? text.substr(kPrefix.size()) : text);
+  }
+  page.raw("</p>");
+  if (!level.evidence.empty()) {
+    page.raw("<ul>");
+    for (const std::string& line : level.evidence) page.put("<li>{}</li>", line);
+    page.raw("</ul>");
+  }
+  page.raw("</div>");
+}
+
+}  // namespace
+
+void write_limits(Page& page, const View& view) {
+  page.raw(
+      "<section id=\"limits\"><h2>Limits that asyncio documents</h2><p class=\"intro\">Each claim "
+      "at three "
+      "levels: does the system permit it, does a loop deliver it, and has a later asyncio lifted "
+      "it? "
+      "The first two are computed from this run; the third is what its history says.</p>");
+  for (const LimitResult& row : judge_limits(view.run)) {
+    const Limit& limit = *row.limit;
+    page.put(
+        "<article class=\"limit\" id=\"{}\"><header><h4><span class=\"id\">{}</span> {}</h4>"
+        "<p class=\"meta\">Python {}{}{} <span aria-hidden=\"true\">&middot;</span> ",
+        limit.id, limit.id, limit.claim, limit.versions, limit.platform.empty() ? "" : ", ",
+        limit.platform);
+    source(page, limit.source);
+    page.raw("</p></header><div class=\"levels\">");
+    write_level(page, "The system", row.system);
+    write_level(page, "The loops", row.loops);
+    page.put("<div class=\"level later\"><h5>Later asyncio</h5><p>{}</p></div></div></article>",
+             limit.later);
+  }
+  page.raw("</section>");
+}
+
+}  // namespace loopscope::reports::html

@@ -1,0 +1,164 @@
+// The head of the page: the verdict, whether it is complete, the machine, and the loops with the
+// backend that was found behind each.
+#include <algorithm>
+#include <set>
+
+#include "reports/compare.hpp"
+#include "reports/html/sections.hpp"
+#include "reports/tally.hpp"
+
+namespace loopscope::reports::html {
+namespace {
+
+std::string plural(std::size_t n, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", n, n == 1 ? one : many);
+}
+
+/// One sentence that says what the verdict rests on.
+std::string because(const Run& run, const std::string& word) {
+  if (!run.complete) return "Incomplete: " + run.incomplete_because + ".";
+  std::size_t red = 0, other = 0;
+  for (const Cell& cell : run.cells) {
+    if (!needs_attention(cell)) continue;
+    ++(is_red(cell.outcome) ? red : other);
+  }
+  if (word == "red") {
+    std::string text = red == 0 ? plural(other, "result is", "results are") + " not as expected."
+                                : plural(red, "result is", "results are") + " red.";
+    if (red != 0 && other != 0) {
+      text += " " + plural(other, "other needs", "others need") + " attention.";
+    }
+    return text;
+  }
+  if (word == "unknown") {
+    return other == 0 ? "The journal does not say green."
+                      : plural(other, "result cannot", "results cannot") + " be judged.";
+  }
+  return other == 0 ? "Nothing is red and nothing is unknown."
+                    : plural(other, "result needs", "results need") + " attention.";
+}
+
+void fact(Page& page, std::string_view label, std::string_view value) {
+  if (!value.empty()) page.put("<div><dt>{}</dt><dd>{}</dd></div>", label, value);
+}
+
+void write_machine(Page& page, const Run& run) {
+  const Fields& host = run.header.host;
+  std::string cpus = text_of(host, "cpus");
+  if (!cpus.empty()) cpus += cpus == "1" ? " CPU" : " CPUs";
+  page.raw("<dl class=\"machine\">");
+  fact(page, "System", text_of(host, "os") + " " + text_of(host, "kernel"));
+  fact(page, "Machine", text_of(host, "arch") + (cpus.empty() ? "" : ", " + cpus));
+  fact(page, "C library", text_of(host, "libc"));
+  fact(page, "Hypervisor", text_of(host, "hypervisor"));
+  fact(page, "Container", text_of(host, "container"));
+  fact(page, "Layers", text_of(host, "layers"));
+  const std::string soft = text_of(host, "nofile_soft");
+  if (!soft.empty()) fact(page, "Descriptors", soft + " of " + text_of(host, "nofile_hard"));
+  fact(page, "Slack for lateness", fmt::format("{} ms", run.header.slack_ms));
+  if (run.footer) fact(page, "Took", duration_text(run.footer->took_ns));
+  fact(
+      page, "loopscope",
+      text_of(run.header.tool, "version") + " " + text_of(run.header.tool, "commit").substr(0, 10));
+  fact(page, "Built with",
+       text_of(run.header.tool, "compiler") + ", " + text_of(run.header.tool, "build_type"));
+  page.raw("</dl>");
+}
+
+void write_rest_of_host(Page& page, const Run& run) {
+  page.raw(
+      "<details class=\"more\"><summary>Everything the header says</summary>"
+      "<div class=\"scroll\"><table class=\"plain\"><tbody>");
+  const auto row = [&](std::string_view key, std::string_view value) {
+    page.put("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", key, value);
+  };
+  row("run_id", run.header.run_id);
+  for (const auto& [key, value] : run.header.host) row("host." + key, to_text(value));
+  for (const auto& [key, value] : run.header.tool) row("loopscope." + key, to_text(value));
+  for (const auto& [key, value] : run.header.environment_options) row(key, to_text(value));
+  row("arguments", fmt::format("{}", fmt::join(run.header.argv, " ")));
+  row("jobs", fmt::format("{}", run.header.jobs));
+  row("repeat", fmt::format("{}", run.header.repeat));
+  row("limit_scale", fmt::format("{:g}", run.header.limit_scale));
+  if (run.resumed != 0) row("resumed", fmt::format("{} times", run.resumed));
+  page.raw("</tbody></table></div></details>");
+}
+
+/// What was found behind a loop in all its cells.
+struct Found {
+  std::set<std::string> effective;
+  std::size_t proved = 0, asked = 0;
+};
+
+Found found_behind(const Run& run, const std::string& loop) {
+  Found found;
+  for (const Cell& cell : run.cells) {
+    if (cell.loop != loop || !cell.backend) continue;
+    ++found.asked;
+    if (cell.backend->proved) ++found.proved;
+    if (!cell.backend->effective.empty()) found.effective.insert(cell.backend->effective);
+  }
+  return found;
+}
+
+void write_loop(Page& page, const View& view, const Tally& tally) {
+  const LoopRow* loop = view.run.loop(tally.loop);
+  const bool absent = loop != nullptr && !loop->absent_because.empty();
+  if (tally.total() == 0 && !absent) return;
+  page.put("<tr data-loop=\"{}\"><th scope=\"row\">{}</th>", tally.loop, tally.loop);
+  if (absent) {
+    page.put("<td colspan=\"2\" class=\"absent\">absent: {}</td><td>", loop->absent_because);
+  } else {
+    const Found found = found_behind(view.run, tally.loop);
+    page.put("<td>{}", loop == nullptr ? std::string{} : loop->mechanism);
+    if (loop != nullptr && !loop->version.empty()) page.put(" <small>{}</small>", loop->version);
+    page.put("</td><td><strong>{}</strong> ", fmt::format("{}", fmt::join(found.effective, ", ")));
+    if (found.asked == 0) {
+      page.raw("<span class=\"tag\">nothing ran</span>");
+    } else if (found.proved == found.asked) {
+      page.put("<span class=\"tag good\">proved in {} of {} cells</span>", found.proved,
+               found.asked);
+    } else {
+      page.put("<span class=\"tag odd\">proved in {} of {} cells</span>", found.proved,
+               found.asked);
+    }
+    page.raw("</td><td>");
+  }
+  for (const Outcome outcome : kOutcomes) {
+    if (tally.of(outcome) == 0) continue;
+    page.put("<span class=\"n\" data-outcome=\"{}\"><span class=\"k {}\">{}</span> {}</span> ",
+             name(outcome), name(outcome), name(outcome), tally.of(outcome));
+  }
+  page.raw("</td></tr>");
+}
+
+}  // namespace
+
+void write_overview(Page& page, const View& view) {
+  const Run& run = view.run;
+  const std::string word = verdict(run);
+  page.put(
+      "<header class=\"head\"><p class=\"brand\">loopscope</p>"
+      "<h1><span class=\"verdict {}\">{}</span> <span class=\"because\">{}</span></h1>",
+      word, word, because(run, word));
+  page.put(
+      "<p class=\"lead\">{}/{} cells reported <span aria-hidden=\"true\">&middot;</span> started "
+      "<time datetime=\"{}\">{}</time><span id=\"age\"></span></p>",
+      reported(run), run.cells.size(), run.header.started_utc, run.header.started_utc);
+  for (const std::string& sentence : contradictions(run)) {
+    page.put("<p class=\"warning\">The journal contradicts itself. {}</p>", sentence);
+  }
+  write_machine(page, run);
+  page.raw(
+      "<h2 class=\"small\" id=\"loops\">Loops that were run, and what was found behind them</h2>"
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"loops\">"
+      "<table class=\"loops\"><thead><tr><th scope=\"col\">loop</th><th "
+      "scope=\"col\">mechanism</th>"
+      "<th scope=\"col\">effective backend</th><th scope=\"col\">cells</th></tr></thead><tbody>");
+  for (const Tally& tally : tally_by_loop(run)) write_loop(page, view, tally);
+  page.raw("</tbody></table></div>");
+  write_rest_of_host(page, run);
+  page.raw("</header>");
+}
+
+}  // namespace loopscope::reports::html
