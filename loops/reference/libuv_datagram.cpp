@@ -130,12 +130,9 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
   }
 
   Result<void> adopt_socket(Socket&& socket) {
-    int type = 0;
-    socklen_t size = sizeof type;
-    if (::getsockopt(socket.native(), SOL_SOCKET, SO_TYPE, &type, &size) != 0) {
-      return errno_error("getsockopt(SO_TYPE)");
-    }
-    if (type == SOCK_STREAM) {
+    const Result<SocketType> type = os::type_of(socket.native());
+    if (!type.ok()) return type.error();
+    if (*type != SocketType::datagram) {
       return make_error(Errc::invalid_argument, "create_datagram_endpoint",
                         "a datagram socket was expected");
     }
@@ -143,7 +140,7 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
     const os::NativeSocket fd = socket.native();
     take(fd);
     if (const int rc = uv_udp_open(&udp_, fd); rc != 0) return uv_error(rc, "uv_udp_open");
-    (void)socket.release();  // libuv closes it with the handle.
+    (void)socket.release().release();  // libuv closes it with the handle.
     return {};
   }
 
@@ -156,9 +153,8 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
     uv_os_fd_t fd = os::kInvalid;
     uv_fileno(reinterpret_cast<uv_handle_t*>(&udp_), &fd);
     take(fd);
-    const int on = 1;
-    if (options.reuse_port && ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
-      return errno_error("setsockopt(SO_REUSEPORT)");
+    if (options.reuse_port) {
+      if (Result<void> set = os::set_reuse_port(fd, true); !set.ok()) return set;
     }
     if (options.allow_broadcast) {
       const int rc = uv_udp_set_broadcast(&udp_, 1);
@@ -214,14 +210,14 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
       return;
     }
     (void)request.release();  // libuv's until its callback
-    pause_if_full();
+    update_flow();
   }
 
   void on_sent(int status) {
     if (lost_) return;
     loop_.enter([&] {
       if (status < 0) report(uv_error(status, "uv_udp_send"));
-      resume_if_drained();
+      update_flow();
       if (closing_ && !lost_ && uv_udp_get_send_queue_count(&udp_) == 0) finish(std::nullopt);
     });
   }
@@ -234,17 +230,16 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
       loop_.enter([&] { report(uv_error(static_cast<int>(count), "uv_udp_recv")); });
       return;
     }
-    const Endpoint sender = endpoint_of(from);
+    Endpoint sender = endpoint_of(from);
+    if (sender.size() == 0 && connected_) sender = peer_;
     const auto bytes = std::as_bytes(std::span(data, static_cast<std::size_t>(count)));
-    deliver([&] { datagrams_->datagram_received(bytes, sender); }, "datagram_received",
-            "protocol.datagram_received() call failed");
+    deliver([&] { datagrams_->datagram_received(bytes, sender); }, "datagram_received");
   }
 
   void report(const Error& error) {
     if (datagrams_ == nullptr) return;
     const auto protocol = protocol_;
-    (void)loop_.call_protocol([&] { datagrams_->error_received(error); },
-                              "protocol.error_received() call failed");
+    (void)call([&] { datagrams_->error_received(error); }, "error_received");
   }
   void report_soon(Error error) {
     const auto self = shared_from_this();
@@ -282,26 +277,15 @@ Result<void> check(const DatagramOptions& options) {
 
 Future<DatagramLink> LibuvLoop::create_datagram_endpoint(DatagramFactory factory,
                                                          DatagramOptions options) {
+  const std::string_view op = "create_datagram_endpoint";
   if (const std::optional<Errc> why = refuses()) {
-    return done_future<DatagramLink>(make_error(*why, "create_datagram_endpoint"));
+    return done_future<DatagramLink>(make_error(*why, op));
   }
   if (const Result<void> sound = check(options); !sound.ok()) {
     return done_future<DatagramLink>(sound.error());
   }
-  DatagramLink link;
-  link.protocol = factory();
-  if (!link.protocol) {
-    return done_future<DatagramLink>(no_protocol("create_datagram_endpoint"));
-  }
-  const auto endpoint = std::make_shared<UdpEndpoint>(*this);
-  if (const Result<void> opened = endpoint->open(std::move(options)); !opened.ok()) {
-    return done_future<DatagramLink>(opened.error());
-  }
-  endpoint->set_protocol(link.protocol);
-  link.transport = endpoint;
-  Future<DatagramLink> made = create_future<DatagramLink>();
-  endpoint->begin(made, link);
-  return made;
+  const auto open = [&](UdpEndpoint& end) { return end.open(std::move(options)); };
+  return link_up<DatagramLink, UdpEndpoint>(*this, factory, op, open);
 }
 
 }  // namespace loopscope::libuv

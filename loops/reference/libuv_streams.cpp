@@ -130,7 +130,7 @@ class ReadPipe final : public StreamEnd {
       buffer =
           uv_buf_init(reinterpret_cast<char*>(lent.data()), static_cast<unsigned>(lent.size()));
     };
-    deliver(ask, "get_buffer", "protocol.get_buffer() call failed");
+    deliver(ask, "get_buffer");
     if (lost_) buffer = uv_buf_init(nullptr, 0);
   }
   void on_read(ssize_t count, const uv_buf_t& buffer) {
@@ -147,11 +147,10 @@ class ReadPipe final : public StreamEnd {
   void received(const char* data, std::size_t count) {
     const auto protocol = protocol_;
     if (buffered_ != nullptr) {
-      deliver([&] { buffered_->buffer_updated(count); }, "buffer_updated",
-              "protocol.buffer_updated() call failed");
+      deliver([&] { buffered_->buffer_updated(count); }, "buffer_updated");
     } else if (plain_ != nullptr) {
       deliver([&] { plain_->data_received(std::as_bytes(std::span(data, count))); },
-              "data_received", "protocol.data_received() call failed");
+              "data_received");
     }
   }
   void end_of_stream() {
@@ -183,7 +182,7 @@ class WritePipe final : public StreamEnd {
     const ByteView rest = data.subspan(taken > 0 ? static_cast<std::size_t>(taken) : 0);
     if (rest.empty()) return;
     queue(rest);
-    pause_if_full();
+    update_flow();
   }
   bool can_write_eof() const override { return true; }
   Result<void> write_eof() override {
@@ -241,42 +240,26 @@ class WritePipe final : public StreamEnd {
         finish(uv_error(status, "uv_write"));
         return;
       }
-      resume_if_drained();
+      update_flow();
       if (closing_ && !lost_ && queued() == 0) finish(std::nullopt);
     });
   }
 };
 
-template <class End>
-Future<Link> connect_pipe(LibuvLoop& loop, const ProtocolFactory& factory, PipeEnd&& pipe) {
-  Link link;
-  link.protocol = factory();
-  if (!link.protocol) return loop.done_future<Link>(no_protocol("connect_pipe"));
-  const auto end = std::make_shared<End>(loop);
-  if (const Result<void> opened = end->open(std::move(pipe)); !opened.ok()) {
-    return loop.done_future<Link>(opened.error());
-  }
-  end->set_protocol(link.protocol);
-  link.transport = end;
-  Future<Link> made = loop.create_future<Link>();
-  end->begin(made, link);
-  return made;
-}
-
 }  // namespace
 
 Future<Link> LibuvLoop::connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) {
-  if (const std::optional<Errc> why = refuses()) {
-    return done_future<Link>(make_error(*why, "connect_read_pipe"));
-  }
-  return connect_pipe<ReadPipe>(*this, factory, std::move(pipe));
+  const std::string_view op = "connect_read_pipe";
+  if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
+  const auto open = [&](ReadPipe& end) { return end.open(std::move(pipe)); };
+  return link_up<Link, ReadPipe>(*this, factory, op, open);
 }
 
 Future<Link> LibuvLoop::connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) {
-  if (const std::optional<Errc> why = refuses()) {
-    return done_future<Link>(make_error(*why, "connect_write_pipe"));
-  }
-  return connect_pipe<WritePipe>(*this, factory, std::move(pipe));
+  const std::string_view op = "connect_write_pipe";
+  if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
+  const auto open = [&](WritePipe& end) { return end.open(std::move(pipe)); };
+  return link_up<Link, WritePipe>(*this, factory, op, open);
 }
 
 }  // namespace loopscope::libuv

@@ -257,6 +257,33 @@ TEST_CASE("libuv: a datagram endpoint answers its sender and outlives an oversiz
   CHECK(link->transport->sendto(view("late"), &there).error().is(Errc::closed));
 }
 
+TEST_CASE("libuv: an endpoint takes over a connected socket, and closes it with itself") {
+  LIBUV_LOOP(loop);
+  Words words;
+  auto pair = os::open_socketpair(SocketType::datagram);
+  REQUIRE(pair.ok());
+  auto& [mine, theirs] = *pair;
+  DatagramOptions options;
+  options.sock = Socket(std::move(mine));
+  auto link = loop->run_until_complete(loop->create_datagram_endpoint(
+      [&] { return std::make_shared<Echo>(words); }, std::move(options)));
+  REQUIRE(link.ok());
+  CHECK(link->transport->sendto(view("to the peer")).ok());
+  Bytes answer(16);
+  CHECK(**os::recv(theirs.get(), answer) == 11);
+  REQUIRE(os::send(theirs.get(), view("back")).ok());
+  while (words.empty()) {
+    loop->stop();
+    REQUIRE(loop->run_forever().ok());
+  }
+  CHECK(words == Words{"got back"});
+  link->transport->abort();
+  loop->stop();
+  REQUIRE(loop->run_forever().ok());
+  CHECK(words.back() == "lost");
+  CHECK_FALSE(os::send(theirs.get(), view("nobody")).ok());
+}
+
 TEST_CASE("libuv: a pipe carries more than it holds, with flow control, to a clean end") {
   LIBUV_LOOP(loop);
   auto pipe = os::open_pipe();

@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "loops/common/flow_control.hpp"
 #include "loops/reference/libuv_loop.hpp"
 
 namespace loopscope::libuv {
@@ -69,42 +71,40 @@ class UvTransport : public Interface,
     const auto self = this->shared_from_this();
     (void)loop_.call_soon([self, why = std::move(why)] { self->tell_lost(why ? &*why : nullptr); });
   }
-  /// A call into the protocol from one of libuv's callbacks; an exception ends the connection.
+  /// A call into the protocol; an exception ends the connection with it. false: it threw.
   template <class F>
-  void deliver(F&& work, std::string_view method, std::string_view message) {
+  bool call(F&& work, std::string_view method) {
+    const std::string name = "protocol." + std::string(method) + "()";
+    if (loop_.call_protocol(work, "Fatal error: " + name + " call failed.")) return true;
+    finish(make_error(Errc::protocol, "protocol", name + " threw an exception"));
+    return false;
+  }
+  /// The same from one of libuv's callbacks.
+  template <class F>
+  void deliver(F&& work, std::string_view method) {
     const auto self = this->shared_from_this();
-    loop_.enter([&] {
-      if (loop_.call_protocol(work, message)) return;
-      finish(make_error(Errc::protocol, method, "the protocol threw an exception"));
-    });
+    loop_.enter([&] { (void)call(work, method); });
   }
 
   std::size_t write_buffer_size() const { return open_ ? queued() : 0; }
-  WriteBufferLimits limits() const { return {low_, high_}; }
+  WriteBufferLimits limits() const { return flow_.limits(); }
   Result<void> set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low) {
-    const std::size_t new_high = high ? *high : low ? 4 * *low : kHighWater;
-    const std::size_t new_low = low ? *low : new_high / 4;
-    if (new_high < new_low) {
-      return make_error(Errc::invalid_argument, "set_write_buffer_limits", "high is below low");
+    Result<void> set = flow_.set_limits(high, low);
+    if (set.ok()) update_flow();
+    return set;
+  }
+  /// After every change of what is queued.
+  void update_flow() {
+    const auto protocol = protocol_;
+    if (lost_ || !protocol) return;
+    const FlowControl::Change change = flow_.update(write_buffer_size());
+    if (change == FlowControl::Change::pause) {
+      (void)loop_.call_protocol([&] { protocol->pause_writing(); },
+                                "protocol.pause_writing() failed");
+    } else if (change == FlowControl::Change::resume) {
+      (void)loop_.call_protocol([&] { protocol->resume_writing(); },
+                                "protocol.resume_writing() failed");
     }
-    high_ = new_high;
-    low_ = new_low;
-    pause_if_full();
-    return {};
-  }
-  void pause_if_full() {
-    if (writing_paused_ || !protocol_ || write_buffer_size() <= high_) return;
-    writing_paused_ = true;
-    const auto protocol = protocol_;
-    (void)loop_.call_protocol([&] { protocol->pause_writing(); },
-                              "protocol.pause_writing() failed");
-  }
-  void resume_if_drained() {
-    if (!writing_paused_ || lost_ || !protocol_ || write_buffer_size() > low_) return;
-    writing_paused_ = false;
-    const auto protocol = protocol_;
-    (void)loop_.call_protocol([&] { protocol->resume_writing(); },
-                              "protocol.resume_writing() failed");
   }
 
   LibuvLoop& loop_;  // valid while !lost_
@@ -115,23 +115,17 @@ class UvTransport : public Interface,
   bool lost_ = false;     // connection_lost is on its way, or the loop has closed
 
  private:
-  static constexpr std::size_t kHighWater = 64 * 1024;
-
   void tell_made() {
     const auto protocol = protocol_;
     if (!protocol) return;
-    const bool returned = loop_.call_protocol([&] { protocol->connection_made(*this); },
-                                              "protocol.connection_made() call failed");
-    if (!returned) {
-      finish(make_error(Errc::protocol, "connection_made", "the protocol threw an exception"));
-    }
+    (void)call([&] { protocol->connection_made(*this); }, "connection_made");
   }
   void tell_lost(const Error* why) {
     const auto protocol = std::exchange(protocol_, nullptr);
     protocol_changed();
     if (!protocol) return;
     (void)loop_.call_protocol([&] { protocol->connection_lost(why); },
-                              "protocol.connection_lost() call failed");
+                              "Exception in connection_lost()");
   }
   void close_handle() {
     if (!open_) return;
@@ -144,13 +138,34 @@ class UvTransport : public Interface,
   }
 
   std::shared_ptr<UvTransport> keep_;
-  std::size_t high_ = kHighWater, low_ = kHighWater / 4;
-  bool writing_paused_ = false;
+  FlowControl flow_;
 };
 
-/// What create_* answer when the factory gave nothing.
-inline Error no_protocol(std::string_view op) {
-  return make_error(Errc::invalid_argument, op, "the factory returned no protocol");
+/// Opens a transport for a new protocol. open(transport): whatever makes its handle.
+template <class LinkType, class End, class Factory, class Open>
+Future<LinkType> link_up(LibuvLoop& loop, const Factory& factory, std::string_view op, Open open) {
+  Future<LinkType> made = loop.create_future<LinkType>();
+  LinkType link;
+  try {
+    link.protocol = factory();
+  } catch (const ExitException&) {
+    throw;
+  } catch (...) {
+    made.set_exception(std::current_exception());
+    return made;
+  }
+  if (!link.protocol) {
+    return loop.done_future<LinkType>(
+        make_error(Errc::invalid_argument, op, "the factory returned no protocol"));
+  }
+  const auto end = std::make_shared<End>(loop);
+  if (const Result<void> opened = open(*end); !opened.ok()) {
+    return loop.done_future<LinkType>(opened.error());
+  }
+  end->set_protocol(link.protocol);
+  link.transport = end;
+  end->begin(made, link);
+  return made;
 }
 
 }  // namespace loopscope::libuv
