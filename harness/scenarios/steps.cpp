@@ -1,0 +1,132 @@
+// Steps that many bodies share.
+#include "harness/scenarios/steps.hpp"
+
+#include <array>
+
+namespace loopscope::scenarios {
+
+bool turn_until(Context& cx, const std::function<bool()>& done, int turns) {
+  for (int i = 0; i < turns && !done(); ++i) cx.run_once();
+  return done();
+}
+
+void turn(Context& cx, int turns) {
+  for (int i = 0; i < turns; ++i) cx.run_once();
+}
+
+std::uint64_t waits_while_idle(Context& cx, Duration idle) {
+  turn(cx, 2);  // What was queued before is not idleness.
+  const std::uint64_t before = cx.waits();
+  cx.loop().call_later(idle, [&cx] { cx.loop().stop(); });
+  cx.run_forever();
+  return cx.waits() - before;
+}
+
+std::string take(os::NativeSocket fd, std::size_t max) {
+  Bytes buffer(max);
+  const Result<os::Transfer> got = os::read(fd, buffer);
+  if (!got.ok() || !got.value()) return {};
+  return text(ByteView(buffer).first(*got.value()));
+}
+
+std::size_t fill(os::NativeSocket fd) {
+  ours(os::set_blocking(fd, false));
+  const Bytes block(4096, std::byte{'f'});
+  std::size_t written = 0;
+  for (;;) {
+    const os::Transfer put = ours(os::write(fd, block));
+    if (!put) return written;
+    written += *put;
+  }
+}
+
+os::UniqueFd duplicate_at(Context& cx, os::NativeSocket of, int number) {
+  std::vector<os::UniqueFd> below;
+  for (;;) {
+    os::UniqueFd next = ours(os::duplicate(of));
+    if (next.get() == number) return next;
+    if (next.get() > number) cx.inconclusive("descriptor " + show(number) + " is taken");
+    below.push_back(std::move(next));
+  }
+}
+
+bool bounded_by_fd_setsize(const Context& cx) {
+  for (const std::string_view call : cx.descriptor().wait_calls) {
+    if (call.find("select") != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+void require_descriptors(Context& cx, std::size_t wanted) {
+  const std::size_t limit = cx.raise_descriptor_limit();
+  if (limit < wanted) {
+    cx.skip("needs " + show(wanted) + " descriptors; the hard limit of RLIMIT_NOFILE is " +
+            show(limit));
+  }
+}
+
+std::vector<os::UniqueFd> exhaust_descriptors(os::NativeSocket of) {
+  std::vector<os::UniqueFd> all;
+  for (;;) {
+    Result<os::UniqueFd> next = os::duplicate(of);
+    if (!next.ok()) return all;
+    all.push_back(std::move(next).value());
+  }
+}
+
+Socket listening_socket(int backlog) {
+  Socket listener = ours(Socket::make(AddressFamily::ipv4, SocketType::stream));
+  ours(os::bind(listener.native(), Endpoint::loopback(AddressFamily::ipv4)));
+  ours(os::listen(listener.native(), backlog));
+  return listener;
+}
+
+Peer connect_to(const Endpoint& address) {
+  os::UniqueFd fd = ours(os::open_socket(address.family(), SocketType::stream, true));
+  (void)ours(os::connect(fd.get(), address));  // A blocking socket: connected at once.
+  return Peer(std::move(fd));
+}
+
+Endpoint closed_udp_port() {
+  const Socket briefly = ours(Socket::make(AddressFamily::ipv4, SocketType::datagram));
+  ours(os::bind(briefly.native(), Endpoint::loopback(AddressFamily::ipv4)));
+  return ours(os::local_address(briefly.native()));
+}
+
+bool family_available(AddressFamily family) {
+  const Result<Socket> made = Socket::make(family, SocketType::datagram);
+  return made.ok() && os::bind(made.value().native(), Endpoint::loopback(family)).ok();
+}
+
+Receiver::Receiver(Context& cx, StreamPair& pair) : cx_(cx), pair_(pair) {
+  cx_.thread([this] { received_ = pair_.peer.recv_until_eof(); });
+}
+
+const Bytes& Receiver::finish() {
+  pair_.subject.close();
+  cx_.join_threads();
+  return received_;
+}
+
+Crowd::Crowd(Context& cx, std::size_t count) {
+  // Abstract names: distinct objects with one descriptor each, and no file to remove.
+  const std::string prefix = '\0' + cx.temp_dir() + '.';
+  for (std::size_t i = 0; i < count; ++i) {
+    Result<Socket> made = Socket::make(AddressFamily::unix_domain, SocketType::datagram);
+    if (!made.ok() && made.error().is_errno(EMFILE)) return;
+    Socket member = ours(std::move(made));
+    names_.push_back(ours(Endpoint::unix_path(prefix + show(i))));
+    ours(os::bind(member.native(), names_.back()));
+    members_.push_back(std::move(member));
+  }
+}
+
+void Crowd::make_readable(std::size_t index) {
+  // Each sends to itself: a common sender would run out of buffer after a few hundred.
+  const os::NativeSocket member = members_[index].native();
+  if (!ours(os::sendto(member, view("x"), &names_[index]))) {
+    throw PeerFailure(make_error(Errc::invalid_state, "sendto", "would block"));
+  }
+}
+
+}  // namespace loopscope::scenarios
