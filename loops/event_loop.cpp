@@ -23,6 +23,10 @@ std::string_view name(Family family) {
 EventLoop::EventLoop() : link_(std::make_shared<LoopLink>(LoopLink{this})) {}
 EventLoop::~EventLoop() { link_->loop = nullptr; }
 
+void EventLoop::abandon_tasks() {
+  while (link_->tasks != nullptr) link_->tasks->abandon();
+}
+
 #define LOOPSCOPE_REFUSE_FUTURE(type, signature, op) \
   Future<type> EventLoop::signature { return done_future<type>(refusal(op)); }
 

@@ -41,10 +41,10 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 /// What the loop says of itself; the harness holds it against what the system shows.
 struct BackendInfo {
-  std::string mechanism;                                // "epoll_pwait2 + eventfd"
-  std::string version{};                                // of a library, else empty
-  os::NativeSocket wait_descriptor = os::kInvalid;      // epoll, kqueue, ring; kInvalid: none
-  std::vector<os::NativeSocket> internal_descriptors{}; // all that the loop itself opened
+  std::string mechanism;                                 // "epoll_pwait2 + eventfd"
+  std::string version{};                                 // of a library, else empty
+  os::NativeSocket wait_descriptor = os::kInvalid;       // epoll, kqueue, ring; kInvalid: none
+  std::vector<os::NativeSocket> internal_descriptors{};  // all that the loop itself opened
 };
 
 using ProtocolFactory = std::function<std::shared_ptr<BaseProtocol>()>;
@@ -239,6 +239,8 @@ class EventLoop {
 
  protected:
   friend class Handle;
+  /// For close(), before the loop counts as closed: ends every unfinished task.
+  void abandon_tasks();
   virtual bool cancel_handle(const Handle& handle) = 0;
 
  private:

@@ -17,9 +17,14 @@ namespace loopscope {
 
 class EventLoop;
 
+namespace detail {
+class TaskContext;
+}
+
 /// Outlives the loop, so that what refers to a loop can tell that it has gone.
 struct LoopLink {
-  EventLoop* loop;  // null once the loop was destroyed
+  EventLoop* loop;                       // null once the loop was destroyed
+  detail::TaskContext* tasks = nullptr;  // the loop's unfinished tasks, newest first
 };
 
 namespace detail {
@@ -33,9 +38,25 @@ class TaskContext {
   virtual void wait_for(FutureStateBase& state, std::coroutine_handle<> point) = 0;
   /// True once per pending cancellation request that no future could take.
   virtual bool take_cancel() = 0;
+  /// The loop closes: reports the task as pending, destroys its coroutine and forgets it.
+  virtual void abandon() = 0;
 
  protected:
   ~TaskContext() = default;
+  void enlist(LoopLink& link) {
+    next_ = link.tasks;
+    if (next_ != nullptr) next_->previous_ = this;
+    link.tasks = this;
+  }
+  void delist(LoopLink& link) {
+    if (next_ != nullptr) next_->previous_ = previous_;
+    (previous_ != nullptr ? previous_->next_ : link.tasks) = next_;
+    next_ = previous_ = nullptr;
+  }
+
+ private:
+  TaskContext* next_ = nullptr;
+  TaskContext* previous_ = nullptr;
 };
 
 class FutureStateBase {
@@ -86,7 +107,6 @@ class FutureStateBase {
   std::uint64_t next_id_ = 1;
   std::vector<DoneCallback> callbacks_;
   Callback cancel_hook_;
-
 };
 
 template <class S>
@@ -99,8 +119,8 @@ class Ref {  // an intrusive pointer to a future's state
   Ref(const Ref& other) : Ref(other.state_) {}
   Ref(Ref&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
   template <class U>
-    requires std::is_convertible_v<U*, S*>
-  Ref(const Ref<U>& other) : Ref(static_cast<S*>(other.get())) {}  // NOLINT: implicit
+  requires std::is_convertible_v<U*, S*> Ref(const Ref<U>& other)
+      : Ref(static_cast<S*>(other.get())) {}  // NOLINT: implicit
   Ref& operator=(Ref other) noexcept {
     std::swap(state_, other.state_);
     return *this;
@@ -199,11 +219,7 @@ class [[nodiscard]] Future {
 
   /// Each false when the future was done already.
   bool set_result(detail::Stored<T> value) { return state_->complete(std::move(value)); }
-  bool set_result()
-    requires std::is_void_v<T>
-  {
-    return state_->complete({});
-  }
+  bool set_result() requires std::is_void_v<T> { return state_->complete({}); }
   bool set_error(Error error) { return state_->fail(std::move(error)); }
   bool set_exception(std::exception_ptr exception) { return state_->fail(std::move(exception)); }
   /// Called at once by cancel(): detaches whatever would have completed the future.

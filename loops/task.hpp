@@ -1,6 +1,8 @@
 // Task<T>: a Future that drives a Coro through call_soon. Mirrors asyncio.Task.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -30,15 +32,17 @@ class TaskState final : public FutureState<T>, public TaskContext {
   TaskState(std::shared_ptr<LoopLink> link, Coro<T> work, TaskOptions options)
       : FutureState<T>(std::move(link)), work_(std::move(work)), options_(std::move(options)) {
     this->kind_ = "Task";
-    work_.point().promise().task = this;
-    work_.point().promise().started = true;  // the task owns the duty to run it
-    resume_point_ = work_.point();
-  }
-  ~TaskState() override {
-    if (!this->done()) report_pending_task(this->loop(), options_.name);
+    work_->point().promise().task = this;
+    work_->point().promise().started = true;  // the task owns the duty to run it
+    resume_point_ = work_->point();
   }
 
   void start() {
+    if (this->link_ != nullptr) {
+      owner_ = this->link_;
+      self_ = Ref<TaskState>(this);
+      this->enlist(*owner_);
+    }
     if (options_.eager) {
       step();
     } else {
@@ -58,6 +62,14 @@ class TaskState final : public FutureState<T>, public TaskContext {
     state.add_done_callback([self = Ref<TaskState>(this)] { self->step(); });
     if (must_cancel_ && state.cancel()) must_cancel_ = false;
   }
+  void abandon() override {
+    const Ref<TaskState> keep(this);
+    report_pending_task(this->loop(), options_.name);
+    retire();
+    waiting_on_ = {};
+    const Coro<T> dropped = std::move(*work_);  // its locals are destroyed here
+    work_.reset();
+  }
   const TaskOptions& options() const { return options_; }
 
  private:
@@ -65,19 +77,31 @@ class TaskState final : public FutureState<T>, public TaskContext {
     schedule(this->loop(), [self = Ref<TaskState>(this)] { self->step(); });
   }
   void step() {
-    if (this->done()) return;
     const Ref<TaskState> keep(this);
+    if (this->done() || !work_) {  // abandoned, or ended from outside
+      retire();
+      return;
+    }
     waiting_on_ = {};
     if (!begun_ && take_cancel()) {
       this->fail(make_error(Errc::cancelled, "Task.cancel"));
+      retire();
       return;
     }
     begun_ = true;
     resume_point_.resume();
-    if (work_.point().done()) settle();
+    if (work_->point().done()) settle();
+  }
+  /// The loop need not keep this task any longer.
+  void retire() {
+    if (!owner_) return;
+    const Ref<TaskState> keep = std::move(self_);
+    this->delist(*owner_);
+    owner_ = nullptr;
   }
   void settle() {
-    auto& promise = work_.point().promise();
+    retire();
+    auto& promise = work_->point().promise();
     if (promise.exception) {
       settle_exception(promise.exception);
     } else if constexpr (std::is_void_v<T>) {
@@ -104,7 +128,9 @@ class TaskState final : public FutureState<T>, public TaskContext {
     }
   }
 
-  Coro<T> work_;
+  std::optional<Coro<T>> work_;      // empty once abandoned
+  std::shared_ptr<LoopLink> owner_;  // set while the loop keeps this task
+  Ref<TaskState> self_;
   TaskOptions options_;
   std::coroutine_handle<> resume_point_;
   Ref<FutureStateBase> waiting_on_;
@@ -114,8 +140,9 @@ class TaskState final : public FutureState<T>, public TaskContext {
 
 }  // namespace detail
 
-/// A task keeps itself alive while something can still resume it. The loop reports a task that
-/// is destroyed while pending.
+/// The loop keeps an unfinished task alive, with or without a handle to it. A task that is still
+/// pending when its loop closes is reported to the exception handler and its coroutine destroyed;
+/// its future then stays pending. (asyncio keeps tasks weakly and leaves that to its collector.)
 template <class T>
 class [[nodiscard]] Task : public Future<T> {
  public:

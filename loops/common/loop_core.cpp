@@ -177,6 +177,7 @@ void LoopCore::default_exception_handler(const ExceptionContext& context) {
 }
 
 void LoopCore::close_core() {
+  abandon_tasks();
   closed_.store(true, std::memory_order_release);
   inbox_.close();
   ready_.clear();

@@ -70,6 +70,7 @@ class EpollSelector final : public Selector {
     }
     return {};
   }
+  std::string_view mechanism() const override { return fine_ ? "epoll_pwait2" : "epoll_wait"; }
   os::NativeSocket descriptor() const override { return epoll_.get(); }
 
  private:

@@ -73,6 +73,7 @@ class PollSelector final : public Selector {
     }
     return {};
   }
+  std::string_view mechanism() const override { return "ppoll"; }
 
  private:
   std::vector<pollfd> slots_;

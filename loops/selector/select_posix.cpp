@@ -58,6 +58,7 @@ class SelectSelector final : public Selector {
     }
     return {};
   }
+  std::string_view mechanism() const override { return "pselect"; }
 
  private:
   static void put(fd_set& set, int fd, bool on) {

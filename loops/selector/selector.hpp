@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "loops/base/clock.hpp"
@@ -47,6 +48,8 @@ class Selector {
   /// thread   The loop's thread only. Blocks; everything else in this class returns at once.
   virtual Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) = 0;
 
+  /// The wait call in use, as the wait monitor names it; may change when a fallback is taken.
+  virtual std::string_view mechanism() const { return {}; }
   /// The descriptor that is waited on, for the proof of the backend; kInvalid where there is none.
   virtual os::NativeSocket descriptor() const { return os::kInvalid; }
 };

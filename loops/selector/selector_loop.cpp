@@ -34,10 +34,12 @@ Result<void> SelectorLoop::open() { return selector_->add(waker_->descriptor(), 
 
 BackendInfo SelectorLoop::backend() const {
   BackendInfo info;
-  info.wait_descriptor = selector_ ? selector_->descriptor() : os::kInvalid;
+  if (!selector_) return info;  // closed
+  info.mechanism = selector_->mechanism();
+  info.wait_descriptor = selector_->descriptor();
   if (info.wait_descriptor != os::kInvalid)
     info.internal_descriptors.push_back(info.wait_descriptor);
-  if (waker_) info.internal_descriptors.push_back(waker_->descriptor());
+  info.internal_descriptors.push_back(waker_->descriptor());
   return info;
 }
 
