@@ -8,9 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <fstream>
 #include <new>
 
@@ -52,16 +51,20 @@ char state_of(long thread) {
   return end == std::string::npos || end + 2 >= line.size() ? '?' : line[end + 2];
 }
 
-struct sigaction chained_first {};
-void (*chained_second)(int) = nullptr;
+struct Chain {
+  struct sigaction first {};
+  void (*second)(int) = nullptr;
+};
+std::array<Chain, NSIG> chains;
 
 void run_chain(int signum, siginfo_t* info, void* context) {
-  if ((chained_first.sa_flags & SA_SIGINFO) != 0) {
-    chained_first.sa_sigaction(signum, info, context);
-  } else if (chained_first.sa_handler != SIG_DFL && chained_first.sa_handler != SIG_IGN) {
-    chained_first.sa_handler(signum);
+  const Chain& chain = chains[static_cast<std::size_t>(signum)];
+  if ((chain.first.sa_flags & SA_SIGINFO) != 0) {
+    chain.first.sa_sigaction(signum, info, context);
+  } else if (chain.first.sa_handler != SIG_DFL && chain.first.sa_handler != SIG_IGN) {
+    chain.first.sa_handler(signum);
   }
-  chained_second(signum);
+  chain.second(signum);
 }
 
 }  // namespace
@@ -176,12 +179,15 @@ Disposition::~Disposition() {
 int Disposition::count() { return counted; }
 
 void append_handler(int signum, void (*second)(int)) {
-  chained_first = action_of(signum);
-  chained_second = second;
-  struct sigaction chain = chained_first;
-  chain.sa_flags |= SA_SIGINFO;
-  chain.sa_sigaction = run_chain;
-  ::sigaction(signum, &chain, nullptr);
+  Chain& chain = chains[static_cast<std::size_t>(signum)];
+  chain.second = second;
+  const struct sigaction present = action_of(signum);
+  if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == run_chain) return;
+  chain.first = present;
+  struct sigaction both = chain.first;
+  both.sa_flags |= SA_SIGINFO;
+  both.sa_sigaction = run_chain;
+  ::sigaction(signum, &both, nullptr);
 }
 
 }  // namespace loopscope::posix

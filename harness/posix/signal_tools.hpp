@@ -63,7 +63,7 @@ class Disposition {
 };
 
 /// Puts `second` behind whatever handles the signal now: a handler that runs the present one and
-/// then `second`. For loops that are wrong on purpose; one signal at a time.
+/// then `second`; instead of an earlier `second`. For loops that are wrong on purpose.
 void append_handler(int signum, void (*second)(int));
 
 }  // namespace loopscope::posix

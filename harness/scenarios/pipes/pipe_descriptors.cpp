@@ -54,6 +54,8 @@ void two_directions(Context& cx) {
   const WatchedStream writer = connect_writer(cx, std::move(second));
   pair.peer.send("ping");
   cx.run_until([&] { return reader.seen->data == "ping"; });
+  turn(cx);
+  cx.equal(writer.seen->lost, 0u, "inbound data does not end the writer");
   writer->write(view("pong"));
   cx.run_until([&] { return posix::bytes_waiting(pair.peer.native()) == 4; });
   cx.equal(text(pair.peer.recv(4)), "pong", "the writer works beside the reader");

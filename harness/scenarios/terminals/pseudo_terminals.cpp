@@ -47,11 +47,9 @@ void pieces(Context& cx) {
     program.send(piece);
     sent += piece;
   }
-  cx.run_until([&] { return seen->data.size() >= sent.size(); });
-  cx.equal(seen->data, sent, "all pieces arrive, in order");
   program.close();
   cx.run_until([&] { return seen->lost > 0; });
-  cx.equal(seen->data, sent, "and nothing else");
+  cx.equal(seen->data, sent, "all pieces arrive, in order");
 }
 
 void full_terminal(Context& cx) {
@@ -80,10 +78,11 @@ void both_directions(Context& cx) {
   const WatchedStream keyboard = connect_writer(cx, std::move(second));
   program.send("prompt> ");
   cx.run_until([&] { return screen.seen->data == "prompt> "; });
+  turn(cx);
+  cx.equal(keyboard.seen->lost, 0u, "the terminal's output does not end the writer");
   keyboard->write(view("answer"));
   cx.run_until([&] { return posix::bytes_waiting(program.native()) == 6; });
   cx.equal(text(program.recv(6)), "answer", "the writer works beside the reader");
-  cx.equal(keyboard.seen->lost, 0u, "the terminal's output does not end the writer");
 }
 
 void paused_hang_up(Context& cx) {
@@ -106,7 +105,7 @@ void modes_stay(Context& cx) {
   turn(cx);
   input->close();
   output->close();
-  cx.run_until([&] { return input.seen->lost + output.seen->lost == 2; });
+  cx.run_until([&] { return input.seen->lost > 0 && output.seen->lost > 0; });
   turn(cx);
   cx.equal(posix::terminal_modes(pty.master.get()), before, "the terminal's modes");
 }
