@@ -192,6 +192,24 @@ FactResult stale_dup(ProbeContext& cx) {
                  : "the entry outlives close");
 }
 
+FactResult auto_remove(ProbeContext& cx) {
+  const os::UniqueFd epoll = make_epoll(cx);
+  os::UniqueFd event = make_eventfd(cx, 1);
+  if (!epoll || !event) return cx.unknown();
+  const int number = event.get();
+  if (control(cx, "epoll_ctl(ADD)", epoll.get(), EPOLL_CTL_ADD, number, EPOLLIN) != 0) {
+    return cx.unknown();
+  }
+  event.reset();
+  const int reported = ready_now(cx, "epoll_wait after the last close", epoll.get());
+  const os::UniqueFd again = make_eventfd(cx, 0);  // Takes the number that became free.
+  if (!again || again.get() != number) return cx.unknown("another descriptor took the number");
+  const int modified =
+      control(cx, "epoll_ctl(MOD, same number)", epoll.get(), EPOLL_CTL_MOD, number, EPOLLIN);
+  if (reported == 0 && modified != 0 && errno == ENOENT) return yes("the number starts afresh");
+  return no(Reason::none, "the closed descriptor is still known");
+}
+
 FactResult max_user_watches(ProbeContext& cx) {
   const auto limit = read_number("/proc/sys/fs/epoll/max_user_watches");
   cx.call("read(/proc/sys/fs/epoll/max_user_watches)", limit ? 0 : -1);
@@ -266,6 +284,9 @@ constexpr Fact kFacts[] = {
     {"epoll.stale_dup", "Does a watch outlive the descriptor while a duplicate is open?",
      "man 7 epoll, Questions and answers", stale_dup,
      "a loop must delete the watch before it closes the number"},
+    {"epoll.auto_remove", "Does a descriptor leave the set when its last copy is closed?",
+     "man 7 epoll, Questions and answers", auto_remove,
+     "a reused number must be added again, not modified"},
     {"epoll.max_user_watches", "How many watches may one user have?",
      "man 7 epoll, /proc interfaces", max_user_watches, "ENOSPC at scale"},
     {"epoll.fairness_round_robin", "Do 64 ready descriptors share batches of 8 in turn?",

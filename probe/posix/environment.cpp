@@ -57,7 +57,9 @@ std::string cgroup_v2_path() {
   const std::string all = "\n" + read_text("/proc/self/cgroup").value_or("");
   const std::size_t found = all.find("\n0::");
   if (found == std::string::npos) return {};
-  return all.substr(found + 4, all.find('\n', found + 1) - found - 4);
+  std::string path = all.substr(found + 4, all.find('\n', found + 1) - found - 4);
+  if (path == "/") path.clear();
+  return path;
 }
 
 }  // namespace

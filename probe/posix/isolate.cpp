@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,13 +74,21 @@ void mention_seccomp(FactResult& result, bool filtered) {
   result.note += "a seccomp filter is active and may be what answered";
 }
 
+/// A folder for one fact; empty when there is none.
+std::string subfolder(const std::string& folder, int number) {
+  if (folder.empty()) return {};
+  const std::string path = folder + "/" + std::to_string(number);
+  return ::mkdir(path.c_str(), 0700) == 0 ? path : std::string();
+}
+
 /// The child's life: ask, answer, next. Never returns to the caller's stack.
 [[noreturn]] void live(std::span<const Fact* const> facts, const std::string& folder, int out) {
   constexpr unsigned kLongestLife = 120;  // seconds; only matters when the parent was killed
   (void)::alarm(kLongestLife);
   const bool filtered = status_field("Seccomp") == "2";
+  int number = 0;
   for (const Fact* fact : facts) {
-    ProbeContext cx(folder);
+    ProbeContext cx(subfolder(folder, ++number));
     TimedResult answer;
     const TimePoint start = now();
     try {
@@ -195,6 +204,11 @@ Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseco
 }
 
 os::UniqueFd ProbeContext::temp_file(std::string_view contents) {
+  if (temp_dir_.empty()) {
+    errno = ENOENT;
+    call("mkdtemp (no temporary folder could be made)", -1);
+    return {};
+  }
   const std::string path = temp_path("file-" + std::to_string(++files_));
   os::UniqueFd file(call("open(temporary file, O_RDWR|O_CREAT)",
                          ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
