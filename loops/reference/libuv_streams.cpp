@@ -89,10 +89,10 @@ class ReadPipe final : public StreamEnd {
   bool is_reading() const override { return !paused_ && !closing_; }
   void pause_reading() override {
     paused_ = true;
-    if (open_) uv_read_stop(stream());
+    if (open_ && !handle_busy_) uv_read_stop(stream());
   }
   void resume_reading() override {
-    if (!std::exchange(paused_, false) || !started_ || !open_) return;
+    if (!std::exchange(paused_, false) || !started_ || !open_ || handle_busy_) return;
     start_reading();
   }
 
@@ -118,26 +118,45 @@ class ReadPipe final : public StreamEnd {
     return static_cast<ReadPipe&>(*static_cast<UvTransport*>(handle->data));
   }
   void lend(uv_buf_t& buffer) {
-    buffer = uv_buf_init(nullptr, 0);  // libuv then reports UV_ENOBUFS
     if (buffered_ == nullptr) {
       const std::span<char> shared = loop_.read_buffer();
       buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
       return;
     }
-    const auto protocol = protocol_;
+    buffer = uv_buf_init(nullptr, 0);  // libuv then reads nothing and reports UV_ENOBUFS
+    const auto asked = protocol_;
+    std::span<std::byte> lent;
+    declined_ = true;
+    handle_busy_ = true;
     const auto ask = [&] {
-      const std::span<std::byte> lent = buffered_->get_buffer(-1);
-      buffer =
-          uv_buf_init(reinterpret_cast<char*>(lent.data()), static_cast<unsigned>(lent.size()));
+      lent = buffered_->get_buffer(-1);
+      declined_ = false;
     };
     deliver(ask, "get_buffer");
-    if (lost_) buffer = uv_buf_init(nullptr, 0);
+    handle_busy_ = false;
+    if (lost_ || paused_ || protocol_ != asked) declined_ = true;
+    if (declined_) return;
+    buffer = uv_buf_init(reinterpret_cast<char*>(lent.data()), static_cast<unsigned>(lent.size()));
+  }
+  /// The protocol did something else than lend its memory: its wish is carried out now.
+  void after_declined() {
+    declined_ = false;
+    if (lost_) {
+      close_handle();
+    } else if (paused_) {
+      uv_read_stop(stream());
+    }
   }
   void on_read(ssize_t count, const uv_buf_t& buffer) {
-    if (lost_ || count == 0) return;
     const auto self = shared_from_this();
-    if (count == UV_EOF) {
+    if (declined_) {
+      after_declined();
+    } else if (lost_ || count == 0) {
+      return;
+    } else if (count == UV_EOF) {
       end_of_stream();
+    } else if (count == UV_ENOBUFS) {
+      finish(make_error(Errc::protocol, "protocol", "get_buffer() returned an empty buffer"));
     } else if (count < 0) {
       finish(uv_error(static_cast<int>(count), "uv_read"));
     } else {
@@ -165,6 +184,7 @@ class ReadPipe final : public StreamEnd {
   Protocol* plain_ = nullptr;
   BufferedProtocol* buffered_ = nullptr;
   bool started_ = false, paused_ = false;
+  bool declined_ = false;  // get_buffer lent nothing that may be read into
 };
 
 class WritePipe final : public StreamEnd {

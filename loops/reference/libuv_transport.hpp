@@ -67,9 +67,18 @@ class UvTransport : public Interface,
   void finish(std::optional<Error> why) {
     if (lost_) return;
     lost_ = closing_ = true;
-    close_handle();
+    if (!handle_busy_) close_handle();
     const auto self = this->shared_from_this();
     (void)loop_.call_soon([self, why = std::move(why)] { self->tell_lost(why ? &*why : nullptr); });
+  }
+  void close_handle() {
+    if (!open_) return;
+    open_ = false;
+    before_close();
+    loop_.release(*this, fd_);
+    uv_close(handle(), [](uv_handle_t* closed) {
+      const auto last = std::move(static_cast<UvTransport*>(closed->data)->keep_);
+    });
   }
   /// A call into the protocol; an exception ends the connection with it. false: it threw.
   template <class F>
@@ -110,9 +119,10 @@ class UvTransport : public Interface,
   LibuvLoop& loop_;  // valid while !lost_
   std::shared_ptr<BaseProtocol> protocol_;
   os::NativeSocket fd_ = os::kInvalid;
-  bool open_ = false;     // the handle is libuv's
-  bool closing_ = false;  // close(), abort(), the end of the stream, an error
-  bool lost_ = false;     // connection_lost is on its way, or the loop has closed
+  bool open_ = false;         // the handle is libuv's
+  bool closing_ = false;      // close(), abort(), the end of the stream, an error
+  bool lost_ = false;         // connection_lost is on its way, or the loop has closed
+  bool handle_busy_ = false;  // inside a callback of libuv that must not close the handle
 
  private:
   void tell_made() {
@@ -127,16 +137,6 @@ class UvTransport : public Interface,
     (void)loop_.call_protocol([&] { protocol->connection_lost(why); },
                               "Exception in connection_lost()");
   }
-  void close_handle() {
-    if (!open_) return;
-    open_ = false;
-    before_close();
-    loop_.release(*this, fd_);
-    uv_close(handle(), [](uv_handle_t* closed) {
-      const auto last = std::move(static_cast<UvTransport*>(closed->data)->keep_);
-    });
-  }
-
   std::shared_ptr<UvTransport> keep_;
   FlowControl flow_;
 };
