@@ -1,0 +1,68 @@
+"""What the tests of whole runs share: starting loopscope, reading its journal and its report."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+# Outcomes that no own loop may show in a finished run, whatever an expectation says.
+RED = {"fail", "leak", "hang", "crash", "broken", "notrun"}
+
+
+class Failure(Exception):
+    """A test of a run failed; the text says what was expected and what was seen."""
+
+
+def check(holds: bool, text: str) -> None:
+    if not holds:
+        raise Failure(text)
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment without loopscope's own variables: they would change the run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LOOPSCOPE_")}
+
+
+def run(tool: Path, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([tool, *arguments], env=environment(), timeout=timeout, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
+def run_checked(tool: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Runs loopscope and insists on its exit code."""
+    done = run(tool, *arguments)
+    check(done.returncode == code,
+          f"loopscope {' '.join(arguments)}: exit code {done.returncode}, expected {code}\n"
+          f"{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+    return done
+
+
+def load_report(folder: Path) -> dict:
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def journal_lines(path: Path) -> list[dict]:
+    """Every complete line of a journal; a cut last line is left out, as loopscope does."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def key(cell: dict) -> tuple[str, str, int]:
+    return cell["loop"], cell["scenario"], cell.get("repeat", 0)
+
+
+def timing_scenarios(report: dict) -> set[str]:
+    return {row["id"] for row in report["catalogue"]["scenarios"] if row.get("timing")}
+
+
+def different_outcomes(first: dict, second: dict) -> list[str]:
+    """Cells whose outcome differs between two reports, those that judge timing left out."""
+    timing = timing_scenarios(first)
+    seen = [{key(cell): cell["outcome"] for cell in report["cells"]
+             if cell["scenario"] not in timing} for report in (first, second)]
+    return [f"{' '.join(map(str, name))}: {seen[0].get(name, 'no such cell')}, then "
+            f"{seen[1].get(name, 'no such cell')}"
+            for name in sorted(seen[0].keys() | seen[1].keys())
+            if seen[0].get(name) != seen[1].get(name)]
