@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds with LOOPSCOPE_FETCH=ON, and without libuv, from the sources of Debian's source packages.
 #
-# Usage: fetch_test.sh WORK_FOLDER TARGET...     Exit code 77: no such sources here, not judged.
+# Usage: fetch_test.sh WORK_FOLDER     Exit code 77: no such sources here, not judged.
 # It needs no root: apt gets a private state folder and a private list of deb-src lines, made from
 # the mirrors that are enabled on this machine. Sources are kept in WORK_FOLDER for the next time.
 set -euo pipefail
@@ -9,7 +9,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 work="$1"
-shift
 mkdir -p "$work/sources" "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/archives"
 skip() {
   say "not judged: $*"
@@ -71,11 +70,12 @@ while read -r name package version; do
   arguments+=("-DFETCHCONTENT_SOURCE_DIR_${name^^}=$work/sources/$name")
 done <<<"$packages"
 
+# Small and fast to build; without precompiled headers, so that every include is really there.
 configure() {
   local folder="$1"
   shift
   cmake -S "$root" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 \
-    "$@" >"$folder.log" 2>&1 || {
+    -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON "$@" >"$folder.log" 2>&1 || {
     cat "$folder.log"
     die "configure failed: $*"
   }
@@ -88,5 +88,18 @@ for name in fmt nlohmann_json CLI11 doctest libuv; do
     die "$name did not come from FetchContent"
 done
 if grep -q 'loop libuv is absent' "$work/fetched.log"; then die "the fetched libuv is not used"; fi
-cmake --build "$work/fetched" --parallel "$jobs" --target "$@"
-say "fetched dependencies: $* built"
+cmake --build "$work/fetched" --parallel "$jobs" --target loopscope_loops_test loopscope_render
+"$work/fetched/loops/loopscope_loops_test" --no-intro
+say "fetched dependencies: the loops and the reports are built, and the loops' tests pass"
+
+# Without libuv: a row that says why, never a failed configure.
+configure "$work/without" -DLOOPSCOPE_WITHOUT_LIBUV=ON -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON
+grep -q 'loop libuv is absent: built without libuv' "$work/without.log" ||
+  die "the absent libuv gives no reason"
+grep -q 'absent_because = "built without libuv' "$work/without/loops/loops_registry.cpp" ||
+  die "libuv has no row in the registry"
+configure "$work/without" -DLOOPSCOPE_WITHOUT_LIBUV=OFF
+grep -q 'loop libuv is absent: libuv not found' "$work/without.log" ||
+  die "a libuv that was not found gives no reason"
+cmake --build "$work/without" --parallel "$jobs" --target loopscope_loops
+say "without libuv: absent with its reason"
