@@ -10,31 +10,34 @@ namespace {
 
 std::size_t descriptors(Context& cx) { return cx.open_descriptors().size(); }
 
-/// Opens a datagram endpoint, a reader and a writer and closes them again.
-void open_and_close(Context& cx, const std::shared_ptr<Protocol>& stream,
-                    const std::shared_ptr<DatagramProtocol>& datagram, unsigned rounds) {
+/// Opens readers, writers and datagram endpoints, a few at a time, and closes them again.
+void open_and_close(Context& cx, unsigned rounds) {
+  constexpr unsigned kAtOnce = 8;
   EventLoop& loop = cx.loop();
+  const auto stream = [protocol = std::make_shared<Protocol>()] { return protocol; };
+  const auto datagram = [protocol = std::make_shared<DatagramProtocol>()] { return protocol; };
   for (unsigned i = 0; i < rounds; ++i) {
-    os::Pipe pipe = cx.pipe();
-    auto reading = loop.connect_read_pipe([&] { return stream; }, std::move(pipe.read));
-    auto writing = loop.connect_write_pipe([&] { return stream; }, std::move(pipe.write));
-    DatagramOptions options;
-    options.local_addr = Endpoint::loopback(AddressFamily::ipv4);
-    auto endpoint = loop.create_datagram_endpoint([&] { return datagram; }, std::move(options));
-    loop.run_until_complete(reading).value().transport->close();
-    loop.run_until_complete(writing).value().transport->close();
-    loop.run_until_complete(endpoint).value().transport->abort();
+    std::vector<Future<Link>> streams;
+    std::vector<Future<DatagramLink>> endpoints;
+    for (unsigned k = 0; k < kAtOnce; ++k) {
+      os::Pipe pipe = cx.pipe();
+      streams.push_back(loop.connect_read_pipe(stream, std::move(pipe.read)));
+      streams.push_back(loop.connect_write_pipe(stream, std::move(pipe.write)));
+      DatagramOptions options;
+      options.local_addr = Endpoint::loopback(AddressFamily::ipv4);
+      endpoints.push_back(loop.create_datagram_endpoint(datagram, std::move(options)));
+    }
+    for (auto& one : streams) loop.run_until_complete(one).value().transport->close();
+    for (auto& one : endpoints) loop.run_until_complete(one).value().transport->abort();
   }
 }
 
 void many_transports(Context& cx) {
-  constexpr unsigned kWarmUp = 5, kRounds = 3'334;  // three transports in each
-  const auto stream = std::make_shared<Protocol>();
-  const auto datagram = std::make_shared<DatagramProtocol>();
-  open_and_close(cx, stream, datagram, kWarmUp);
+  constexpr unsigned kWarmUp = 2, kRounds = 417;  // 24 transports in each
+  open_and_close(cx, kWarmUp);
   turn(cx);
   const std::size_t before = descriptors(cx);
-  open_and_close(cx, stream, datagram, kRounds);
+  open_and_close(cx, kRounds);
   turn(cx);
   cx.equal(descriptors(cx), before, "descriptors after 10000 transports");
 }
@@ -87,20 +90,23 @@ void no_threads_left(Context& cx) {
 
 void closed_once(Context& cx) {
   os::Pipe inbound = cx.pipe(), outbound = cx.pipe();
+  StreamPair broken = cx.tcp_pair();
   const WatchedStream reader = connect_reader(cx, std::move(inbound.read));
+  const WatchedStream failing = connect_reader(cx, broken.subject.release());
   const WatchedStream writer = connect_writer(cx, std::move(outbound.write));
   const WatchedDatagram endpoint = open_endpoint(cx);
-  inbound.write.reset();  // The reader ends by itself, the writer by its error,
-  outbound.read.reset();
-  writer->write(view("into the void"));
-  endpoint->close();  // and the endpoint by a call.
-  cx.run_until([&] { return reader.seen->lost > 0 && writer.seen->lost > 0; });
-  cx.run_until([&] { return endpoint.seen->lost > 0; });
+  inbound.write.reset();  // The first one ends by itself, the second by an error,
+  broken.peer.reset();
+  writer->close();  // and the others by a call.
+  endpoint->close();
+  cx.run_until([&] { return reader.seen->lost > 0 && failing.seen->lost > 0; });
+  cx.run_until([&] { return writer.seen->lost > 0 && endpoint.seen->lost > 0; });
   turn(cx);
 
   std::vector<os::UniqueFd> newcomers;  // These get the numbers that have become free.
   for (int i = 0; i < 12; ++i) newcomers.push_back(posix::open_directory(cx.temp_dir()));
   reader->close(), reader->abort();
+  failing->close(), failing->abort();
   writer->close(), writer->abort();
   endpoint->close(), endpoint->abort();
   turn(cx);

@@ -26,6 +26,9 @@ void removal_restores(Context& cx) {
   const posix::Disposition mine(SIGUSR2, posix::Disposition::Kind::counting);
   cx.ok(loop.add_signal_handler(SIGUSR2, [&] { cx.mark("usr2"); }), "add_signal_handler");
   cx.is_true(removed(cx, loop, SIGUSR2), "it is removed");
+  if (posix::disposition(SIGUSR2) == "default") {
+    cx.diverges("the default action", "the handler from before", "the default action");
+  }
   posix::raise_here(SIGUSR2);
   turn(cx);
   cx.equal(posix::Disposition::count(), 1, "runs of the handler from before");
