@@ -122,6 +122,10 @@ std::unique_ptr<EventLoop> Context::new_loop() {
 
 Result<void> Context::close_subject() {
   if (loop_ == nullptr) return {};
+  // What the body installed refers to locals of the body, which have gone.
+  loop_->set_exception_handler(nullptr);
+  loop_->set_log_sink(nullptr);
+  loop_->set_task_factory(nullptr);
   Result<void> closed = loop_->close();
   loop_.reset();
   return closed;

@@ -40,8 +40,23 @@ bool StreamTransport::is_reading() const {
 }
 
 void StreamTransport::arm_reading() {
-  if (started_ && is_reading() && loop_ != nullptr)
-    watch(Direction::read, [this] { on_readable(); });
+  if (!started_ || !is_reading() || loop_ == nullptr) return;
+  const Result<void> watched = loop_->watch(fd_.get(), Direction::read, [this] { on_readable(); });
+  if (watched.ok()) return;
+  // epoll refuses what has no notion of readiness, /dev/null for one. It is always ready.
+  if (watched.error().is_errno(EPERM)) {
+    read_soon();
+  } else {
+    lose(watched.error());
+  }
+}
+
+void StreamTransport::read_soon() {
+  loop_->call_soon([keep = shared_from_this()] {
+    if (keep->loop_ == nullptr || !keep->is_reading()) return;
+    keep->on_readable();
+    if (keep->loop_ != nullptr && keep->is_reading()) keep->read_soon();
+  });
 }
 
 void StreamTransport::pause_reading() {
@@ -64,8 +79,9 @@ void StreamTransport::on_readable() {
   const std::shared_ptr<StreamTransport> keep = shared_from_this();
   const std::shared_ptr<BaseProtocol> protocol = protocol_;
   std::span<std::byte> target = loop_->scratch(kReadSize);
-  if (buffered_protocol_ != nullptr) {
-    if (!call([&] { target = buffered_protocol_->get_buffer(-1); }, "get_buffer")) return;
+  BufferedProtocol* const lender = buffered_protocol_;
+  if (lender != nullptr) {
+    if (!call([&] { target = lender->get_buffer(-1); }, "get_buffer")) return;
     if (lost_ || closing_) return;  // The protocol ended it meanwhile.
     if (target.empty()) {
       lose(make_error(Errc::protocol, "get_buffer", "returned an empty buffer"));
@@ -86,17 +102,12 @@ void StreamTransport::on_readable() {
     on_end();
     return;
   }
-  lent_ = target;
-  on_data(**got);
-}
-
-void StreamTransport::on_data(std::size_t count) {
-  if (buffered_protocol_ != nullptr) {
-    call([&] { buffered_protocol_->buffer_updated(count); }, "buffer_updated");
+  // The bytes lie in the memory of the protocol that lent it, also if it was replaced meanwhile.
+  if (lender != nullptr) {
+    call([&] { lender->buffer_updated(**got); }, "buffer_updated");
   } else if (streaming_ != nullptr) {
-    call([&] { streaming_->data_received(lent_.first(count)); }, "data_received");
+    call([&] { streaming_->data_received(target.first(**got)); }, "data_received");
   }
-  lent_ = {};
 }
 
 void StreamTransport::on_end() {

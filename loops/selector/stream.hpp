@@ -49,8 +49,8 @@ class StreamTransport final : public Transport,
   std::size_t buffered() const override { return buffer_.size() - sent_; }
 
   void arm_reading();
+  void read_soon();
   void on_readable();
-  void on_data(std::size_t count);
   void on_end();
   void on_reader_gone();
   void on_writable();
@@ -62,8 +62,7 @@ class StreamTransport final : public Transport,
   StreamOptions options_;
   Protocol* streaming_ = nullptr;  // protocol_ as one of its two kinds
   BufferedProtocol* buffered_protocol_ = nullptr;
-  std::span<std::byte> lent_;  // a buffered protocol's memory during one read
-  Bytes buffer_;               // what the system has not taken yet, from sent_ on
+  Bytes buffer_;  // what the system has not taken yet, from sent_ on
   std::size_t sent_ = 0;
   bool started_ = false;
   bool paused_ = false;
