@@ -33,6 +33,12 @@ bool is_id(std::string_view id) {
   return letters && id.find('.') != id.npos && !id.starts_with('.') && !id.ends_with('.');
 }
 
+/// Facts are named after calls, and some calls have capitals: timer.win.timeBeginPeriod_effect.
+bool is_fact_id(std::string_view id) {
+  return std::ranges::all_of(id, [](char c) { return is_word(c) || c == '.'; }) && !id.empty() &&
+         !id.starts_with('.') && !id.ends_with('.');
+}
+
 /// Where a promise is written down: a link, a manual page or a named text.
 bool is_source(std::string_view source) {
   return source.size() >= 8 && source.find_first_of(" /(") != source.npos;
@@ -143,11 +149,11 @@ TEST_CASE("every fact has an id of its own, a question and a source") {
   for (const ProbeFile* file : all_probe_files()) {
     for (const Fact& fact : file->facts) {
       CAPTURE(std::string(fact.id));
-      CHECK(is_id(fact.id));
+      CHECK(is_fact_id(fact.id));
       CHECK(seen.insert(fact.id).second);
-      CHECK(fact.question.ends_with('?'));
+      CHECK(fact.question.find('?') != std::string_view::npos);
       CHECK(is_source(fact.source));
-      CHECK(bool(fact.ask));
+      CHECK(bool(fact.ask) == file->absent_because.empty());
     }
   }
 }
