@@ -100,16 +100,17 @@ void add_fact_steps(const Run& run, const std::string& id, std::vector<WhyStep>&
 }
 
 void add_capability_steps(const Run& run, const Cell& cell, std::vector<WhyStep>& steps) {
+  const LoopRow* loop = run.loop(cell.loop);
+  if (loop != nullptr && !loop->absent_because.empty()) {
+    steps.push_back({"the loop " + cell.loop, "is absent: " + loop->absent_because});
+    return;
+  }
   const auto& rows = run.catalogue.capabilities;
   const auto row = std::find_if(rows.begin(), rows.end(),
                                 [&](const auto& r) { return r.id == cell.missing_cap; });
   steps.push_back(
       {"needs the capability " + cell.missing_cap, row == rows.end() ? std::string{} : row->title});
-  const LoopRow* loop = run.loop(cell.loop);
-  if (loop == nullptr) return;
-  steps.push_back({"the loop " + cell.loop, loop->absent_because.empty()
-                                                ? "declares it absent"
-                                                : "is absent: " + loop->absent_because});
+  if (loop != nullptr) steps.push_back({"the loop " + cell.loop, "does not offer it"});
 }
 
 }  // namespace
@@ -234,6 +235,13 @@ std::vector<std::string> evidence_text(const Fact& fact) {
     lines.push_back(std::move(line));
   }
   return lines;
+}
+
+std::string size_text(std::int64_t bytes) {
+  const double size = static_cast<double>(bytes);
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  if (bytes < 1024 * 1024) return fmt::format("{:.4g} KiB", size / 1024);
+  return fmt::format("{:.4g} MiB", size / (1024 * 1024));
 }
 
 std::string duration_text(std::int64_t nanoseconds) {

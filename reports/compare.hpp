@@ -55,5 +55,7 @@ std::string fact_text(const Fact& fact);
 std::vector<std::string> evidence_text(const Fact& fact);
 /// A duration for a reader: "812 ns", "1.20 ms", "3.4 s".
 std::string duration_text(std::int64_t nanoseconds);
+/// A size for a reader: "512 bytes", "5.2 MiB".
+std::string size_text(std::int64_t bytes);
 
 }  // namespace loopscope::reports

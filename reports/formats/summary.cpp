@@ -14,12 +14,12 @@ using namespace reports;
 
 constexpr std::size_t kMostRows = 20;
 
-/// One line of a Markdown table: pipes and line ends would end the cell.
+/// Text in a Markdown table: pipes and line ends would end the cell, "<" would begin markup.
 std::string cell_text(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '|' || c == '<' || c == '`') out += '\\';
-    out += c == '\n' || c == '\r' ? ' ' : c;
+    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
   }
   return out;
 }
@@ -72,8 +72,8 @@ void table_of_attention(const Run& run, std::string& page) {
 Result<std::string> render_summary(const Run& run, const RenderOptions&) {
   std::string page =
       fmt::format("**loopscope: {}**, {}/{} cells reported, {} {}, {}\n", verdict(run),
-                  reported(run), run.cells.size(), text_of(run.header.host, "os"),
-                  text_of(run.header.host, "kernel"), run.header.started_utc);
+                  reported(run), run.cells.size(), cell_text(text_of(run.header.host, "os")),
+                  cell_text(text_of(run.header.host, "kernel")), cell_text(run.header.started_utc));
   if (!run.complete) {
     fmt::format_to(std::back_inserter(page), "\n**Incomplete run:** {}.\n", run.incomplete_because);
   }

@@ -67,12 +67,10 @@ void write_line(Page& page, const Run& run, const Cell& cell) {
   if (!cell.ran) {
     page.raw("</td><td colspan=\"3\">");
     const auto steps = why_chain(run, cell);
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      if (i == 0) {
-        page.put("<span class=\"ev\">{}</span>", cell.reason);
-      } else {
-        page.put(" <span class=\"ev\">&larr; {} <b>{}</b></span>", steps[i].what, steps[i].answer);
-      }
+    if (steps.size() < 2) page.put("<span class=\"ev\">{}</span>", cell.reason);
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+      page.put("<span class=\"ev\">{}{} <b>{}</b></span>", i == 1 ? "" : "\u2190 ", steps[i].what,
+               steps[i].answer);
     }
     page.raw("</td></tr>");
     return;
@@ -124,11 +122,16 @@ void write_leaks(Page& page, const Cell& cell) {
 }
 
 void write_field(Page& page, const std::pair<std::string, Scalar>& field) {
+  const std::string& key = field.first;
   const auto* whole = std::get_if<std::int64_t>(&field.second);
-  std::string key = field.first;
-  const bool time = key.size() > 3 && key.compare(key.size() - 3, 3, "_ns") == 0;
-  if (time && whole != nullptr) {
+  const auto ends_with = [&](std::string_view unit) {
+    return key.size() > unit.size() &&
+           key.compare(key.size() - unit.size(), unit.size(), unit) == 0;
+  };
+  if (whole != nullptr && ends_with("_ns")) {
     term(page, key.substr(0, key.size() - 3), duration_text(*whole));
+  } else if (whole != nullptr && ends_with("_bytes")) {
+    term(page, key.substr(0, key.size() - 6), size_text(*whole));
   } else {
     term(page, key, to_text(field.second));
   }
@@ -138,7 +141,7 @@ void write_numbers(Page& page, const Cell& cell) {
   page.raw("<h5>Numbers</h5><dl class=\"terms\">");
   term(page, "took",
        duration_text(cell.took_ns) +
-           (cell.limit_ms > 0 ? fmt::format(" of {} ms", cell.limit_ms) : ""));
+           (cell.limit_ms > 0 ? " of " + duration_text(cell.limit_ms * 1000000) : ""));
   if (cell.end) {
     if (cell.end->exit_code) term(page, "exit code", fmt::format("{}", *cell.end->exit_code));
     if (cell.end->signal) term(page, "signal", fmt::format("{}", *cell.end->signal));

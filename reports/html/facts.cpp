@@ -76,7 +76,7 @@ void write_table(Page& page, const Fact& fact) {
       const std::string answer = found == row.cells.end() ? "" : found->second;
       const bool refused =
           answer.size() > 2 && answer[0] == 'E' && answer[1] >= 'A' && answer[1] <= 'Z';
-      page.put("<td{}>{}</td>", refused ? " class=\"refused\"" : "", answer);
+      page.raw(refused ? "<td class=\"refused\">" : "<td>").text(answer).raw("</td>");
     }
     page.raw("</tr>");
   }

@@ -17,11 +17,7 @@ std::string_view status_text(std::string_view status) {
 void write_level(Page& page, std::string_view title, const LimitLevel& level) {
   page.put("<div class=\"level {}\"><h5>{}</h5><p><span class=\"status\">{}</span>", level.status,
            title, status_text(level.status));
-  if (level.status != "not_measured" || level.text != "not measured here") {
-    const std::string_view text = level.text;
-    constexpr std::string_view kPrefix = "not measured here: ";
-    page.put(" {}", text.substr(0, kPrefix.size()) == kPrefix ? text.substr(kPrefix.size()) : text);
-  }
+  if (level.status != "not_measured") page.put(" {}", level.text);
   page.raw("</p>");
   if (!level.evidence.empty()) {
     page.raw("<ul>");
@@ -43,14 +39,21 @@ void write_limits(Page& page, const View& view) {
   for (const LimitResult& row : judge_limits(view.run)) {
     const Limit& limit = *row.limit;
     page.put(
-        "<article class=\"limit\" id=\"{}\"><header><h4><span class=\"id\">{}</span> {}</h4>"
+        "<article class=\"limit\" id=\"{}\"><header><h4><span "
+        "class=\"id\">{}</span><span>{}</span></h4>"
         "<p class=\"meta\">Python {}{}{} <span aria-hidden=\"true\">&middot;</span> ",
         limit.id, limit.id, limit.claim, limit.versions, limit.platform.empty() ? "" : ", ",
         limit.platform);
     source(page, limit.source);
     page.raw("</p></header><div class=\"levels\">");
-    write_level(page, "The system", row.system);
-    write_level(page, "The loops", row.loops);
+    if (row.system.status == "not_measured" && row.system.text == row.loops.text) {
+      page.put(
+          "<div class=\"level not_measured both\"><h5>The system, the loops</h5><p>{}</p></div>",
+          row.system.text);
+    } else {
+      write_level(page, "The system", row.system);
+      write_level(page, "The loops", row.loops);
+    }
     page.put("<div class=\"level later\"><h5>Later asyncio</h5><p>{}</p></div></div></article>",
              limit.later);
   }

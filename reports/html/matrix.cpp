@@ -26,17 +26,17 @@ void write_cell(Page& page, const View& view, const ScenarioRow& scenario, const
   std::string title;
   if (repeats.size() > 1) title = repeats_text(repeats);
   if (hollow) title += title.empty() ? "emulated by our adapter" : "; emulated by our adapter";
-  page.put("<td data-o=\"{}\"{}>", name(cell->outcome),
-           needs_attention(*cell) ? " class=\"look\"" : "");
+  page.put("<td data-o=\"{}\"", name(cell->outcome));
+  page.raw(needs_attention(*cell) ? " class=\"look\">" : ">");
   chip(page, name(cell->outcome), cell_id(*cell), hollow, title);
   page.raw("</td>");
 }
 
 void write_row(Page& page, const View& view, const ScenarioRow& scenario) {
-  page.put(
-      "<tr data-scenario=\"{}\"><th scope=\"row\"><a href=\"#{}\">{}</a></th><td "
-      "class=\"promise\">{}</td>",
-      scenario.id, scenario_id(scenario.id), scenario.id, scenario.promise);
+  page.put("<tr data-scenario=\"{}\"><th scope=\"row\"><a href=\"#{}\">", scenario.id,
+           scenario_id(scenario.id));
+  page.raw(breakable(scenario.id));
+  page.put("</a></th><td class=\"promise\">{}</td>", scenario.promise);
   for (const LoopRow* loop : view.loops) write_cell(page, view, scenario, *loop);
   page.raw("</tr>");
 }
@@ -82,8 +82,8 @@ void write_matrix(Page& page, const View& view) {
       "<th scope=\"col\" class=\"promise\">promise</th>",
       view.loops.size() > 8 ? " many" : "");
   for (const LoopRow* loop : view.loops) {
-    page.put("<th scope=\"col\" data-loop=\"{}\">{}{}</th>", loop->name, loop->name,
-             loop->absent_because.empty() ? "" : " (absent)");
+    page.put("<th scope=\"col\" data-loop=\"{}\">{}", loop->name, loop->name);
+    page.raw(loop->absent_because.empty() ? "</th>" : " <small>absent</small></th>");
   }
   page.raw("</tr></thead>");
   std::string_view group;

@@ -38,6 +38,12 @@ std::string because(const Run& run, const std::string& word) {
                     : plural(other, "result needs", "results need") + " attention.";
 }
 
+/// "2026-11-21T11:00:00Z" as "2026-11-21 11:00 UTC"; anything else as it is.
+std::string moment(const std::string& utc) {
+  if (utc.size() != 20 || utc[10] != 'T' || utc[19] != 'Z') return utc;
+  return utc.substr(0, 10) + " " + utc.substr(11, 5) + " UTC";
+}
+
 void fact(Page& page, std::string_view label, std::string_view value) {
   if (!value.empty()) page.put("<div><dt>{}</dt><dd>{}</dd></div>", label, value);
 }
@@ -144,7 +150,7 @@ void write_overview(Page& page, const View& view) {
   page.put(
       "<p class=\"lead\">{}/{} cells reported <span aria-hidden=\"true\">&middot;</span> started "
       "<time datetime=\"{}\">{}</time><span id=\"age\"></span></p>",
-      reported(run), run.cells.size(), run.header.started_utc, run.header.started_utc);
+      reported(run), run.cells.size(), run.header.started_utc, moment(run.header.started_utc));
   for (const std::string& sentence : contradictions(run)) {
     page.put("<p class=\"warning\">The journal contradicts itself. {}</p>", sentence);
   }

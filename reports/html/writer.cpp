@@ -77,6 +77,15 @@ void flat_chip(Page& page, std::string_view word, bool hollow) {
   page.put("<span class=\"k {}{}\">{}</span>", word, hollow ? " emulated" : "", word);
 }
 
+std::string breakable(std::string_view id) {
+  std::string out;
+  for (const char c : id) {
+    out += escape(std::string_view(&c, 1));
+    if (c == '.' || c == '_') out += "<wbr>";
+  }
+  return out;
+}
+
 void source(Page& page, std::string_view source) {
   if (!is_address(source)) {
     page.text(source);

@@ -60,6 +60,8 @@ void chip(Page& page, std::string_view word, std::string_view href, bool hollow 
           std::string_view title = {});
 /// The same without a link.
 void flat_chip(Page& page, std::string_view word, bool hollow = false);
+/// An id with places where a narrow column may break it.
+std::string breakable(std::string_view id);
 /// A source as a link where it is an address, else as text.
 void source(Page& page, std::string_view source);
 

@@ -1,0 +1,176 @@
+#include <doctest/doctest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "reports/format.hpp"
+#include "reports/html/writer.hpp"
+#include "reports/tally.hpp"
+#include "reports/test_journals.hpp"
+
+using namespace loopscope;
+using namespace loopscope::reports;
+using Json = nlohmann::json;
+
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+std::string rendered(const char* format, const std::string& journal) {
+  return render(format, stored_run(journal)).value();
+}
+
+/// The page without its script and style.
+std::string body_of(const std::string& page) {
+  const std::size_t begin = page.find("<main>");
+  const std::size_t end = page.find("</main>");
+  REQUIRE(begin != std::string::npos);
+  REQUIRE(end != std::string::npos);
+  return page.substr(begin, end - begin);
+}
+
+}  // namespace
+
+TEST_CASE("formats: each has a name, an extension, a description, and can be found") {
+  std::set<std::string_view> names;
+  for (const Format* format : all_formats()) {
+    CHECK(find_format(format->name) == format);
+    CHECK(format->extension.substr(0, 1) == ".");
+    CHECK_FALSE(format->description.empty());
+    names.insert(format->name);
+  }
+  CHECK(names == std::set<std::string_view>{"console", "html", "json", "summary"});
+  const Result<std::string> unknown = render("hmtl", stored_run("golden.ndjson"));
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.error().is(Errc::invalid_argument));
+  CHECK(unknown.error().detail.find("console html json summary") != std::string::npos);
+}
+
+// Goal: there is no second truth. Method: count the same thing in both documents.
+TEST_CASE("formats: the counts of the HTML page are those of the JSON report") {
+  const Json report = Json::parse(rendered("json", "golden.ndjson"));
+  const std::string page = body_of(rendered("html", "golden.ndjson"));
+  std::map<std::string, std::size_t> cells;
+  for (const Json& cell : report["cells"]) ++cells[cell["outcome"].get<std::string>()];
+  for (const Outcome outcome : kOutcomes) {
+    const std::string word(name(outcome));
+    CAPTURE(word);
+    const Json& all = report["tallies"]["all"];
+    CHECK(all[word].get<std::size_t>() == cells[word]);
+    const std::string matrix =
+        page.substr(page.find("<section id=\"matrix\""),
+                    page.find("<section id=\"cells\"") - page.find("<section id=\"matrix\""));
+    CHECK(count(matrix, "<td data-o=\"" + word + "\"") == cells[word]);
+    if (cells[word] == 0) continue;
+    const std::string said = "<span class=\"k " + word + "\">" + word + "</span> " +
+                             std::to_string(cells[word]) + "</button>";
+    CHECK(count(matrix, said) == 1);
+  }
+  CHECK(count(page, "70/70 cells reported") == 1);
+  for (const Json& row : report["tallies"]["loops"]) {
+    std::size_t sum = 0;
+    for (const Outcome outcome : kOutcomes)
+      sum += row[std::string(name(outcome))].get<std::size_t>();
+    CHECK(row["total"].get<std::size_t>() == sum);
+  }
+}
+
+TEST_CASE("formats: every planned cell stands in JSON and HTML, also in an incomplete run") {
+  const std::string whole = stored("golden.ndjson");
+  const std::string parts[] = {whole, whole.substr(0, whole.size() * 3 / 4)};
+  for (const std::string& text : parts) {
+    const Run run = load_text(text).value();
+    const Json report = Json::parse(render("json", run).value());
+    const std::string page = render("html", run).value();
+    CHECK(report["cells"].size() == 70);
+    CHECK(report["complete"].get<bool>() == run.complete);
+    for (const Cell& cell : run.cells) {
+      const std::string id = html::cell_id(cell);
+      CAPTURE(id);
+      CHECK(count(page, "id=\"" + id + "\"") == 1);
+      CHECK(count(page, "href=\"#" + id + "\"") >= 1);
+    }
+  }
+}
+
+TEST_CASE("formats: an incomplete run says so in every format") {
+  const std::string whole = stored("golden.ndjson");
+  const Run run = load_text(whole.substr(0, whole.size() * 3 / 4)).value();
+  CHECK(verdict(run) == "unknown");
+  for (const Format* format : all_formats()) {
+    CAPTURE(format->name);
+    const std::string page = format->render(run, {}).value();
+    const bool says = page.find("ncomplete") != std::string::npos;
+    CHECK(says);
+    CHECK(page.find("in the middle of a line") != std::string::npos);
+  }
+}
+
+TEST_CASE("html: nothing in a journal becomes markup") {
+  const std::string page = rendered("html", "hostile.ndjson");
+  const std::string body = body_of(page);
+  CHECK(count(body, "<script") == 0);
+  CHECK(count(body, "&lt;script&gt;") > 100);
+  CHECK(count(body, "<b>\"") == 0);
+  CHECK(count(body, "\x1b") == 0);
+  CHECK(count(page, "<script>") == 1);
+  CHECK(count(page, "</script>") == 1);
+}
+
+TEST_CASE("html: the page asks for nothing outside of itself") {
+  const std::string page = rendered("html", "golden.ndjson");
+  for (const char* part : {" src=\"", "<link rel=\"stylesheet", "@import", "url(", "fetch("}) {
+    CAPTURE(part);
+    CHECK(count(page, part) == 0);
+  }
+  CHECK(count(page, "default-src 'none'") == 1);
+}
+
+TEST_CASE("html: ids and text are made safe") {
+  CHECK(html::escape("a<b>&\"'\x1b") == "a&lt;b&gt;&amp;&quot;&#39;\\x1b");
+  CHECK(html::slug("a b/c.d-e_f") == "a_20b_2fc.d-e_5ff");
+  CHECK(html::breakable("a.b_c") == "a.<wbr>b_<wbr>c");
+}
+
+TEST_CASE("json: limits, API entries and the reference are in the report") {
+  const Json report = Json::parse(rendered("json", "golden.ndjson"));
+  CHECK(report["schema"] == "loopscope.report/1");
+  CHECK(report["reference"] == "libuv");
+  CHECK(report["verdict"] == "red");
+  CHECK(report["limits"].size() == 30);
+  std::size_t entries = 0;
+  for (const Json& group : report["catalogue"]["api"]) entries += group["entries"].size();
+  CHECK(report["api"].size() == entries);
+}
+
+TEST_CASE("console: a red line gives expected, observed and the command to see it again") {
+  const Run run = stored_run("golden.ndjson");
+  const std::string plain = render("console", run).value();
+  const std::string colour = render("console", run, {.colour = true}).value();
+  CHECK(count(plain, "\033") == 0);
+  CHECK(count(colour, "\033[31m") > 0);
+  for (const Cell& cell : run.cells) {
+    if (!needs_attention(cell)) continue;
+    CAPTURE(cell.scenario);
+    CHECK(count(plain, "rerun     " + cell.rerun) == 1);
+    CHECK(count(plain, "expected  " + cell.expected) >= 1);
+    CHECK(count(plain, "observed  " + cell.observed) >= 1);
+  }
+  CHECK(count(plain, "red  70/70 cells reported") == 1);
+  const std::string hostile = render("console", stored_run("hostile.ndjson")).value();
+  CHECK(count(hostile, "\033") == 0);
+}
+
+TEST_CASE("summary: a Markdown table row stays one line") {
+  const std::string page = rendered("summary", "hostile.ndjson");
+  CHECK(count(page, "\n|") >= 10);
+  CHECK(count(page, "\n\x1b") == 0);
+  CHECK(count(page, " <script>") == 0);
+}
