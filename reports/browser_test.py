@@ -266,7 +266,8 @@ class Checks:
         scenarios = {c["scenario"] for c in self.report["cells"]}
         rows = self.eval(SHOWN + ".length")
         self.check("without scripts the rows are there", rows, len(scenarios))
-        self.check("and the filters are not", self.eval("document.querySelector('#filters').hidden"))
+        hidden = "document.querySelector('#filters').hidden"
+        self.check("and the filters are not", self.eval(hidden))
 
     def run(self):
         self.widths()

@@ -1,3 +1,4 @@
+// Verdicts, relations, causes, why-chains, the API table and the documented limits.
 #include "reports/compare.hpp"
 
 #include <doctest/doctest.h>

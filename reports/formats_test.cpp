@@ -1,3 +1,4 @@
+// Every format against the stored journals: the same counts, every cell, no markup of a stranger.
 #include <doctest/doctest.h>
 
 #include <map>

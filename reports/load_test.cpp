@@ -1,3 +1,4 @@
+// Reading journals: what is refused and by which line, and that a cut one stays readable.
 #include "reports/load.hpp"
 
 #include <doctest/doctest.h>

@@ -17,29 +17,29 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # group | topic | ids, "+" marks severity common, "~" edge
 TOPICS = """
-A1 | Lifecycle | 
+A1 | Lifecycle |
     life.run.pre_stopped life.stop.batch_finishes life.stop.from_thread_unsafe+
     life.close.idempotent life.close.running_rejected life.closed.rejects_work
     life.reopen.thousand+ life.run_until_complete.stopped_early+ life.run_until_complete.nested
     life.run.second_loop_same_thread+ life.restart.after_stop life.between_runs.signal_kept~
     life.baseexception.escapes+ life.empty.blocks_not_spins life.init.partial_failure+
     life.finalise.without_close~
-A2 | Scheduling | 
+A2 | Scheduling |
     sched.soon.fifo sched.soon.next_iteration sched.soon.cancel_pending
     sched.soon.cancel_self_while_running~ sched.soon.non_callable~ sched.soon.exception_isolated
     sched.soon.context~ sched.order.io_vs_ready~ sched.run_once.progress~ sched.nested_data~
-A3 | Timers and clock | 
+A3 | Timers and clock |
     timer.never_early timer.rounding_up timer.order.by_deadline timer.order.equal_deadline~
     timer.zero_and_negative timer.huge timer.nan+ timer.cancel.storm+ timer.cancel.in_batch
     timer.reschedule_in_callback timer.handle.when~ timer.update_after_slow_callback+
     timer.monotonic timer.suspend~ timer.patched_clock~ timer.resolution.reported+
     timer.interaction_signal_eintr timer.many_distinct+
-A4 | Threads and wake-up | 
+A4 | Threads and wake-up |
     wake.threadsafe.parked wake.threadsafe.flood_while_blocked wake.threadsafe.lost_wakeup_race
     wake.threadsafe.order_per_thread wake.threadsafe.same_thread+ wake.threadsafe.before_run+
     wake.threadsafe.close_race wake.signal_safe+ wake.channel_eof wake.channel_error~
     wake.internal_fds_hidden+ wake.cancel_from_thread~ wake.thread_signal
-A5 | Readers and writers | 
+A5 | Readers and writers |
     rw.level_triggered rw.replace_callback rw.reader_and_writer_independent rw.remove.returns+
     rw.remove.in_batch rw.fd_reuse.in_batch rw.fd_reuse.across_loops rw.closed_without_remove+
     rw.stale_dup.unremovable rw.dup_both_registered~ rw.same_fd_two_loops~ rw.bad_fd
@@ -47,7 +47,7 @@ A5 | Readers and writers |
     rw.preserve_blocking_mode~ rw.hup_delivered_as_read rw.spurious_tolerated rw.nested_poller~
     rw.writer.immediate rw.pipe.write_granularity~ rw.oob~ rw.unconnected_socket~
     rw.reentrant_finaliser~ rw.many_change_per_iteration+ rw.error_unregisters_not~
-A6 | sock_* operations | 
+A6 | sock_* operations |
     sock.nonblocking_required+ sock.recv.basic sock.recv.cancel_then_retry
     sock.recv.two_waiters~ sock.recv_into.partial+ sock.sendall.large sock.sendall.cancel+
     sock.sendall.peer_gone sock.connect.refused sock.connect.immediate~ sock.connect.cancel
@@ -55,54 +55,54 @@ A6 | sock_* operations |
     sock.connect.android_errno0~ sock.accept.basic sock.accept.cancel+
     sock.accept.not_listening~ sock.close_while_pending sock.sendto_recvfrom+
     sock.ssl_socket_rejected~ sock.address_validation~
-A11 | UDP | 
+A11 | UDP |
     udp.roundtrip.v4_v6 udp.zero_length udp.refused_survives udp.refused_unconnected~
     udp.connected.errqueue_no_spin+ udp.oversize udp.truncation~ udp.order_and_sender
     udp.sendto.wrong_peer~ udp.send.buffering+ udp.close.flush+ udp.close.no_callbacks_after
     udp.broadcast~ udp.reuse_address_removed~ udp.reuse_port~ udp.existing_socket~
     udp.flood_fairness udp.mmsg~ udp.disconnect~ udp.pause_reading~
-A12 | Pipes and FIFOs | 
+A12 | Pipes and FIFOs |
     pipe.read.basic_eof pipe.read.data_with_hup pipe.read.error+ pipe.write.peer_closed_detected
     pipe.write.inbound_not_close pipe.write.partial_and_page+ pipe.write.abandon_on_close+
     pipe.sigpipe pipe.fifo.reader_before_writer+ pipe.fifo.writer_returns~
     pipe.regular_file_refused+ pipe.blocking_flag+ pipe.stdin_is_file_or_null+
     pipe.duplex_same_fd~ pipe.pause_then_close~ pipe.capacity_user_limit~
-A13 | TTY and PTY | 
+A13 | TTY and PTY |
     tty.pty.data_before_eof tty.pty.eio_is_eof+ tty.pty.partial_packets+ tty.pty.write+
     tty.pty.bidirectional+ tty.pty.hup_mask_zero+ tty.background_sigttin~ tty.modes_restored~
     tty.resize_event~ tty.vmin_solaris~
-A14 | Signals | 
+A14 | Signals |
     sig.delivered_parked sig.args_context~ sig.remove_restores+ sig.uncatchable_refused+
     sig.coroutine_refused~ sig.main_thread_only+ sig.coalesce_not_lost sig.flood_other_signal
     sig.errno_preserved+ sig.multi_loop+ sig.owner_handover~ sig.one_shot~ sig.mask_inherited+
     sig.sigchld_not_taken+ sig.interrupt_ctrl_c sig.pending_on_close~ sig.siginfo_loss~
     sig.fork_in_thread~
-A20 | Error handling | 
+A20 | Error handling |
     err.handler.custom err.handler.raises err.protocol.data_received_raises
     err.protocol.made_lost_raise+ err.os_errors_quiet~ err.future_never_retrieved~
     err.selector_failure+ err.eintr_everywhere err.errno_mapping+
-A21 | Debug mode | 
+A21 | Debug mode |
     dbg.thread_check+ dbg.slow_callback~ dbg.resource_warnings~ dbg.no_behaviour_change+
     dbg.no_argument_leak~
-A22 | Loops per thread, policies | 
+A22 | Loops per thread, policies |
     policy.thread_local_running policy.loop_in_worker policy.two_loops_interplay+
     policy.move_between_threads~ policy.new_after_fork+
-A23 | Limits and scale | 
+A23 | Limits and scale |
     limit.select.fd_setsize_value limit.select.fd_above_1024_others limit.maxevents+
     limit.nofile.raise_soft~ limit.emfile.everywhere limit.10k_idle_connections+
     limit.epoll_watches~ limit.memlock_uring~ limit.cq_overflow limit.port_exhaustion~
     limit.backlog_somaxconn~
-A25 | Fairness and starvation | 
+A25 | Fairness and starvation |
     fair.ready_vs_io fair.many_ready_fds fair.fast_reader fair.fast_writer+ fair.accept_storm+
     fair.threadsafe_storm+ fair.signal_storm~ fair.priority_inversion~
-A26 | Reentrancy | 
+A26 | Reentrancy |
     reent.close_in_callbacks reent.use_in_connection_lost reent.remove_other_transport
     reent.buffer_provider~ reent.destructor_reenters~ reent.exception_handler_stops~
     reent.timer_modifies_heap
-A27 | Resource leaks | 
+A27 | Resource leaks |
     leak.fds_10k_connections leak.reference_cycles~ leak.failed_handshake_or_adopt+
     leak.timer_closure+ leak.threads+ leak.double_close
-A28 | Shutdown with work pending | 
+A28 | Shutdown with work pending |
     shut.pending_everything shut.writes_flushed_or_reported+ shut.destructors_after_close+
     shut.at_exit~ shut.serve_forever_cancel+"""
 
