@@ -14,6 +14,13 @@ void turn(Context& cx, int turns) {
   for (int i = 0; i < turns; ++i) cx.run_once();
 }
 
+bool run_patiently(Context& cx, const std::function<bool()>& done) {
+  int runs = 0;
+  bool reached = false;
+  cx.run_until([&] { return (reached = done()) || ++runs > 1500; });
+  return reached;
+}
+
 std::uint64_t waits_while_idle(Context& cx, Duration idle) {
   turn(cx, 2);  // What was queued before is not idleness.
   const std::uint64_t before = cx.waits();

@@ -32,10 +32,16 @@ T settle(Context& cx, const Future<T>& future, std::string_view what, Here here 
   cx.ok(result, what, here);
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
+/// Turns the loop until `done`, where the kernel or another thread may take its time; whether it
+/// became true. Patience is a number of runs, each of which waits for at most a millisecond.
+bool run_patiently(Context& cx, const std::function<bool()>& done);
 /// The outcome of an operation that waits for the kernel or for another thread.
 template <class T>
-Result<T> await_outcome(Context& cx, const Future<T>& future) {
-  cx.run_until([&future] { return future.done(); });
+Result<T> await_outcome(Context& cx, const Future<T>& future,
+                        std::string_view what = "the operation ends", Here here = Here::now()) {
+  if (!run_patiently(cx, [&future] { return future.done(); })) {
+    cx.failed(what, "done", "pending after 1500 runs of the loop", here);
+  }
   return future.result();
 }
 

@@ -139,7 +139,7 @@ void idle_connections(Context& cx) {
   for (std::size_t i = 0; i < crowd.size(); ++i) {
     if (loop.add_reader(crowd[i], [&] { ++ghosts; }).ok()) ++watched;
   }
-  constexpr int kTicks = 60;
+  constexpr int kTicks = 30;
   int ticks = 0;
   std::function<void()> tick = [&] {
     if (++ticks == kTicks) return loop.stop();

@@ -56,7 +56,7 @@ class ActingDatagrams final : public Acting<DatagramProtocol, DatagramTransport>
 
 template <class P>
 void expect_one_end(Context& cx, const P& protocol, const std::string& what) {
-  cx.run_until([&] { return protocol.acted; });
+  cx.is_true(run_patiently(cx, [&] { return protocol.acted; }), "the callback for " + what);
   turn(cx, 20);
   cx.equal(protocol.lost, 1, "calls of connection_lost after " + what);
   cx.equal(protocol.after_lost, 0, "callbacks after connection_lost after " + what);

@@ -54,7 +54,7 @@ void recvfrom_waits(Context& cx) {
   cx.equal(doomed.cancel(), true, "a receive that nothing has served yet can be cancelled");
   const Future<Datagram> waiting = loop.sock_recvfrom(socket, 64);
   cx.thread([&] { peer.sendto("late", own); });
-  const Result<Datagram> got = loop.run_until_complete(waiting);
+  const Result<Datagram> got = await_outcome(cx, waiting);
   cx.ok(got, "sock_recvfrom");
   cx.equal(text(got.value().data), "late", "what arrived after the cancelled receive");
 }
