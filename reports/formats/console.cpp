@@ -19,6 +19,9 @@ constexpr std::string_view kRed = "\033[31m";
 constexpr std::string_view kGreen = "\033[32m";
 constexpr std::string_view kYellow = "\033[33m";
 
+// Of cells that never ran there is nothing to say but their names.
+constexpr std::size_t kMostNotRun = 10;
+
 /// Text from a child may hold control characters; a terminal must not obey them.
 std::string printable(std::string_view text) {
   std::string out;
@@ -105,7 +108,13 @@ Result<std::string> render_console(const Run& run, const RenderOptions& options)
   Page page(options.colour);
   for (const Cause& cause : attention_by_cause(run)) {
     page.line(page.in(kBold, fmt::format("{} ({})", printable(cause.title), cause.cells.size())));
-    for (const Cell* cell : cause.cells) describe(*cell, page);
+    const bool never_ran = cause.cells.front()->outcome == Outcome::notrun;
+    const std::size_t shown =
+        never_ran ? std::min(cause.cells.size(), kMostNotRun) : cause.cells.size();
+    for (std::size_t i = 0; i < shown; ++i) describe(*cause.cells[i], page);
+    if (shown < cause.cells.size()) {
+      page.line(fmt::format("... and {} more", cause.cells.size() - shown));
+    }
     page.line("");
   }
   table_of_loops(run, page);
