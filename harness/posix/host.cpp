@@ -1,6 +1,7 @@
 // The harness's own process on POSIX: limits, descriptors, CPU time, directories.
 #include "harness/host.hpp"
 
+#include <cxxabi.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -107,6 +108,15 @@ std::string describe_descriptor(int fd) {
   return length < 0 ? std::string() : std::string(target, static_cast<std::size_t>(length));
 }
 
+std::string demangled_frame(const std::string& frame) {
+  const std::size_t blank = frame.find(' ');
+  if (blank == std::string::npos) return frame;
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(
+      abi::__cxa_demangle(frame.c_str() + blank + 1, nullptr, nullptr, &status), std::free);
+  return status == 0 ? frame.substr(0, blank + 1) + name.get() : frame;
+}
+
 std::string describe_wait_queue(int fd) {
   const std::string info = proc::contents("/proc/self/fdinfo/" + std::to_string(fd));
   std::size_t watched = 0;
@@ -129,6 +139,8 @@ bool die_with_parent(long parent_pid) {
   stop_with_parent();
   return parent_pid <= 0 || ::getppid() == parent_pid;
 }
+
+long process_id() { return ::getpid(); }
 
 void leave_now(int code) { ::_exit(code); }
 

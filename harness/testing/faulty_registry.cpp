@@ -1,4 +1,5 @@
-// Finding a faulty loop among all that were compiled in.
+// Finding faulty loops among all that were compiled in, and what catches them.
+#include "harness/kills.hpp"
 #include "harness/testing/faulty.hpp"
 
 namespace loopscope::testing {
@@ -13,3 +14,19 @@ const FaultyLoop* find_faulty(std::string_view name) {
 }
 
 }  // namespace loopscope::testing
+
+namespace loopscope {
+
+KillTable kill_table() {
+  KillTable table;
+  for (const testing::FaultyFile* file : testing::all_faulty_files()) {
+    for (const testing::FaultyLoop& faulty : file->loops) {
+      for (const std::string_view id : faulty.must_fail) {
+        table[std::string(id)].emplace_back(faulty.loop.name);
+      }
+    }
+  }
+  return table;
+}
+
+}  // namespace loopscope

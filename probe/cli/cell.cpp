@@ -2,15 +2,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "harness/cell_channel.hpp"
 #include "harness/cell_main.hpp"
 #include "harness/crash.hpp"
 #include "harness/exit_code.hpp"
 #include "harness/host.hpp"
-#include "harness/testing/faulty.hpp"
 #include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
 
 namespace loopscope::commands {
 namespace {
@@ -24,14 +23,6 @@ struct Options {
   long parent_pid = 0;
   bool allow_fallback = false;
 };
-
-const LoopDescriptor* find_loop(std::string_view name) {
-  for (const LoopDescriptor* loop : all_loops()) {
-    if (loop->name == name) return loop;
-  }
-  const testing::FaultyLoop* faulty = testing::find_faulty(name);
-  return faulty == nullptr ? nullptr : &faulty->loop;
-}
 
 std::string describe(const Options& options, const CellStatement& said) {
   std::string text =
@@ -74,14 +65,12 @@ int run_for_parent(const Options& options, const CellRequest& request) {
 int run_alone(const Options& options, const CellRequest& request) {
   const Result<std::string> dir = host::make_temp_dir("loopscope-cell");
   if (!dir.ok()) {
-    fmt::print(stderr, "error LS030: no temporary directory: {}\n", to_string(dir.error()));
-    return value(ExitCode::usage);
+    cli::stop(Message("LS030", "no temporary directory").fact("because", to_string(dir.error())));
   }
   host::set_environment("LOOPSCOPE_CELL_DIR", dir.value());
   const CellStatement said = run_cell(request);
   host::remove_tree(dir.value());
-  fmt::print("{}", describe(options, said));
-  std::fflush(stdout);
+  cli::print(describe(options, said));
   const ExitCode code = is_red(said.outcome)       ? ExitCode::red
                         : is_unknown(said.outcome) ? ExitCode::unknown
                                                    : ExitCode::green;
@@ -90,17 +79,13 @@ int run_alone(const Options& options, const CellRequest& request) {
 }
 
 int run(const Options& options) {
-  const LoopDescriptor* loop = find_loop(options.loop);
+  const LoopDescriptor* loop = cli::find_loop(options.loop);
+  if (loop == nullptr) cli::unknown_id("loop", options.loop, cli::loop_names());
   const Scenario* scenario = find_scenario(options.scenario);
-  if (loop == nullptr || scenario == nullptr) {
-    fmt::print(stderr, "error LS010: no such {}: {}\n", loop == nullptr ? "loop" : "scenario",
-               loop == nullptr ? options.loop : options.scenario);
-    return value(ExitCode::usage);
-  }
+  if (scenario == nullptr) cli::unknown_id("scenario", options.scenario, cli::scenario_ids());
   if (loop->make == nullptr) {
-    fmt::print(stderr, "error LS011: the loop {} is absent here: {}\n", loop->name,
-               loop->absent_because);
-    return value(ExitCode::usage);
+    cli::stop(Message("LS011", fmt::format("the loop {} is absent here", loop->name))
+                  .fact("because", std::string(loop->absent_because)));
   }
   const CellRequest request{.loop = loop,
                             .scenario = scenario,
@@ -112,14 +97,17 @@ int run(const Options& options) {
 
 Action setup(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("--loop", options->loop, "Name of the loop")->required();
-  app.add_option("--scenario", options->scenario, "Id of the scenario")->required();
-  app.add_option("--repeat", options->repeat, "Which repetition this is");
-  app.add_option("--seed", options->seed, "Seed of the scenario's random choices");
-  app.add_option("--slack-ms", options->slack_ms, "How late a timer may be");
+  using cli::with_variable;
+  with_variable(app.add_option("-l,--loop", options->loop, "Name of the loop"))->required();
+  with_variable(app.add_option("-s,--scenario", options->scenario, "Id of the scenario"))
+      ->required();
+  with_variable(app.add_option("--repeat", options->repeat, "Which repetition this is"));
+  with_variable(app.add_option("--seed", options->seed, "Seed of the scenario's random choices"));
+  with_variable(app.add_option("--slack-ms", options->slack_ms, "How late a timer may be"));
   app.add_option("--report-fd", options->report_fd, "Descriptor of the report channel")->group("");
   app.add_option("--parent-pid", options->parent_pid, "Whose death ends this process")->group("");
-  app.add_flag("--allow-fallback", options->allow_fallback, "Do not judge the effective backend");
+  with_variable(app.add_flag("--allow-fallback", options->allow_fallback,
+                             "Do not judge the effective backend"));
   return [options] { return run(*options); };
 }
 

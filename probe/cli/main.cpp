@@ -1,16 +1,31 @@
 // The command line: finds the command, parses its options, runs it.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <exception>
 #include <map>
 
 #include "harness/exit_code.hpp"
+#include "harness/host.hpp"
 #include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
 
 namespace loopscope {
 namespace {
 
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<const CLI::App*> chosen = app.get_subcommands({});
+  std::string command = "loopscope";
+  for (const CLI::App* sub : chosen) {
+    if (sub->parsed()) command += " " + sub->get_name();
+  }
+  cli::print_error(Message("LS001", error.what()).next(command + " --help").text());
+  return value(ExitCode::usage);
+}
+
 int run(int argc, char** argv) {
+  host::ensure_standard_descriptors();
+  cli::remember_arguments(argc, argv);
   CLI::App app{
       "loopscope: what event loops do on this machine, and whether they keep their promises",
       "loopscope"};
@@ -19,14 +34,17 @@ int run(int argc, char** argv) {
   std::map<const CLI::App*, Action> actions;
   for (const Command* command : all_commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command->name), std::string(command->summary));
-    sub->footer(kExitCodeTable);
+    sub->footer(
+        std::string("Each option can be given as a variable: --jobs as LOOPSCOPE_JOBS.\n\n") +
+        kExitCodeTable);
     if (command->hidden) sub->group("");
     actions[sub] = command->setup(*sub);
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? value(ExitCode::green) : value(ExitCode::usage);
+    if (error.get_exit_code() != 0) return wrong_usage(app, error);
+    return app.exit(error);  // --help
   }
   return actions.at(app.get_subcommands().front())();
 }
@@ -35,12 +53,17 @@ int run(int argc, char** argv) {
 }  // namespace loopscope
 
 int main(int argc, char** argv) {
+  using namespace loopscope;
+  std::string what = "an exception of an unknown type";
   try {
-    return loopscope::run(argc, argv);
+    return run(argc, argv);
+  } catch (const cli::Stop& stop) {
+    cli::print_error(stop.message);
+    return value(stop.code);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "error LS070: a bug in loopscope: %s\n", error.what());
+    what = error.what();
   } catch (...) {
-    std::fputs("error LS070: a bug in loopscope: an exception of an unknown type\n", stderr);
   }
-  return loopscope::value(loopscope::ExitCode::bug);
+  cli::print_error(Message("LS070", "a bug in loopscope").fact("what", what).text());
+  return value(ExitCode::bug);
 }

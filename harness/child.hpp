@@ -1,0 +1,66 @@
+// One cell, one process: started, watched, killed as a group, and described to its last byte.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "harness/outcome.hpp"
+#include "loops/base/clock.hpp"
+#include "loops/base/result.hpp"
+
+namespace loopscope {
+
+struct ChildCommand {
+  std::string executable;                          // a path
+  std::vector<std::string> arguments;              // without the executable's name
+  std::map<std::string, std::string> environment;  // added to what is inherited
+  std::string directory;                           // working directory; empty: the parent's
+  Duration limit{std::chrono::seconds(10)};
+};
+
+struct ThreadEvidence {
+  long tid = 0;
+  std::string name, state, wchan;
+  std::vector<std::string> stack;  // innermost first; empty when the thread did not answer
+};
+
+/// What a hanging process looked like before it was killed.
+struct Dossier {
+  std::vector<ThreadEvidence> threads;
+  std::vector<std::string> descriptors;  // "5 -> anon_inode:[eventpoll], watches 3 descriptors"
+};
+
+struct ChildReport {
+  ChildEnd end;
+  std::vector<std::string> lines;      // of the report channel
+  std::string out, err;                // bounded
+  std::vector<std::string> leftovers;  // processes that outlived it, killed: "pid 12 (sleep)"
+  bool pipes_held = false;             // somebody still held its pipes after it had gone
+  Dossier dossier;                     // of a child that was killed at its limit
+  Duration took{0};
+  long pid = 0;
+};
+
+/// Output of a child beyond this is counted and dropped.
+inline constexpr std::size_t kOutputBound = std::size_t{256} * 1024;
+
+/// Makes this process adopt orphans of its cells, so that none of them escapes to init.
+void adopt_orphans();
+/// Kills and reaps what is left of former cells; only while no cell runs. What it found.
+std::vector<std::string> sweep_orphans();
+
+/// Runs a child with its own session and process group, standard input from /dev/null, and the
+/// report channel on descriptor 3; waits until it has ended or was killed at its limit.
+///
+/// cancel   Polled about every 50 ms; true kills the group.
+/// errors   The child could not be started: pipes, posix_spawn. `cancelled` after a cancel.
+/// thread   Any; but the calling thread must live until the child has ended.
+Result<ChildReport> run_child(const ChildCommand& command, const std::function<bool()>& cancel);
+
+/// The path of the program that runs now.
+Result<std::string> own_executable();
+
+}  // namespace loopscope

@@ -1,0 +1,109 @@
+// Reading expectations and holding verdicts against them.
+#include "harness/expectation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "harness/patterns.hpp"
+
+namespace loopscope {
+namespace {
+
+using Json = nlohmann::json;
+
+Error refused(std::string what) {
+  return make_error(Errc::protocol, "expectations", std::move(what));
+}
+
+Result<std::string> text_of(const Json& entry, const char* key, std::size_t index) {
+  const auto found = entry.find(key);
+  if (found == entry.end() || !found->is_string() || found->get<std::string>().empty()) {
+    return refused(fmt::format("entry {}: \"{}\" is missing, or is not a text", index, key));
+  }
+  return found->get<std::string>();
+}
+
+bool can_be_expected(Outcome outcome) {
+  return outcome != Outcome::pass && outcome != Outcome::skip && outcome != Outcome::unsupported &&
+         outcome != Outcome::notrun && outcome != Outcome::broken;
+}
+
+Result<Expectation> read_entry(const Json& entry, std::size_t index) {
+  if (!entry.is_object()) return refused(fmt::format("entry {}: not an object", index));
+  Expectation expectation;
+  std::string outcome;
+  struct Field {
+    const char* key;
+    std::string* to;
+  };
+  for (const Field field : {Field{"scenario", &expectation.scenario},
+                            Field{"platform", &expectation.platform}, Field{"outcome", &outcome},
+                            Field{"why", &expectation.why}, Field{"source", &expectation.source}}) {
+    Result<std::string> text = text_of(entry, field.key, index);
+    if (!text.ok()) return text.error();
+    *field.to = std::move(text).value();
+  }
+  const std::optional<Outcome> known = outcome_by_name(outcome);
+  if (!known || !can_be_expected(*known)) {
+    return refused(
+        fmt::format("entry {}: \"{}\" is no outcome to expect; known are diverges, fail, "
+                    "leak, hang, crash and inconclusive",
+                    index, outcome));
+  }
+  expectation.outcome = *known;
+  return expectation;
+}
+
+}  // namespace
+
+Result<std::vector<Expectation>> parse_expectations(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (json.is_discarded()) return refused("not JSON");
+  if (!json.is_object() || json.value("schema", "") != "loopscope.expectations/1") {
+    return refused("\"schema\" is not \"loopscope.expectations/1\"");
+  }
+  const auto list = json.find("expectations");
+  if (list == json.end() || !list->is_array()) return refused("\"expectations\" is no array");
+  std::vector<Expectation> result;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    Result<Expectation> entry = read_entry((*list)[i], i);
+    if (!entry.ok()) return entry.error();
+    result.push_back(std::move(entry).value());
+  }
+  return result;
+}
+
+const Expectation* find_expectation(std::span<const Expectation> expectations,
+                                    std::string_view scenario, std::string_view platform) {
+  const auto found = std::find_if(expectations.begin(), expectations.end(), [&](const auto& one) {
+    return matches(one.scenario, scenario) && matches(one.platform, platform);
+  });
+  return found == expectations.end() ? nullptr : &*found;
+}
+
+Standing compare(const Verdict& verdict, const Expectation* expectation) {
+  const Outcome outcome = verdict.outcome;
+  if (expectation != nullptr) {
+    if (outcome == expectation->outcome) return Standing::as_expected;
+    if (outcome == Outcome::pass || outcome == Outcome::diverges) {
+      return Standing::stale_expectation;
+    }
+  }
+  return is_red(outcome) || is_unknown(outcome) ? Standing::unexpected : Standing::as_expected;
+}
+
+std::vector<Expectation> unmatched(std::span<const Expectation> expectations,
+                                   std::span<const std::string> scenarios) {
+  std::vector<Expectation> result;
+  for (const Expectation& expectation : expectations) {
+    const bool used = std::any_of(scenarios.begin(), scenarios.end(), [&](const std::string& id) {
+      return matches(expectation.scenario, id);
+    });
+    if (!used) result.push_back(expectation);
+  }
+  return result;
+}
+
+}  // namespace loopscope

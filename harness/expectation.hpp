@@ -1,0 +1,38 @@
+// Expectations: known divergences as data, each with a reason and a source.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/result.hpp"
+#include "loops/base/result.hpp"
+
+namespace loopscope {
+
+/// The expectations of one loop: harness/expectations/<loop>.json.
+struct ExpectationFile {
+  std::string_view loop;
+  std::string_view text;
+};
+/// Those that were compiled in. Generated.
+std::span<const ExpectationFile> embedded_expectations();
+
+/// errors  protocol: what is wrong, and in which entry. Every entry needs all five fields, and an
+///         outcome that a cell can end in.
+Result<std::vector<Expectation>> parse_expectations(std::string_view json);
+
+/// The first that applies to the scenario on this platform; null when none does.
+const Expectation* find_expectation(std::span<const Expectation> expectations,
+                                    std::string_view scenario, std::string_view platform);
+
+/// Without an expectation, what is red or unknown is unexpected. With one, only its own outcome is
+/// as expected; anything better makes it stale. Pure.
+Standing compare(const Verdict& verdict, const Expectation* expectation);
+
+/// Expectations that can match none of the scenarios, on any platform.
+std::vector<Expectation> unmatched(std::span<const Expectation> expectations,
+                                   std::span<const std::string> scenarios);
+
+}  // namespace loopscope

@@ -1,0 +1,148 @@
+// Scheduling cells over a few threads, each of which watches one child at a time.
+#include "harness/runner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "harness/host.hpp"
+#include "harness/plan.hpp"
+
+namespace loopscope {
+namespace {
+
+/// A number for each cell of this process, for the names of its directory and its mark.
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> number{0};
+  return ++number;
+}
+
+Duration limit_of(const PlannedCell& cell, const RunnerOptions& options) {
+  const std::chrono::duration<double, std::nano> scaled =
+      std::chrono::nanoseconds(cell.scenario->limit) * options.limit_scale;
+  return std::chrono::duration_cast<Duration>(scaled);
+}
+
+ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
+                         const std::string& directory, const std::string& mark) {
+  const auto slack_ms = options.slack.count() / 1'000'000;
+  ChildCommand command{
+      .executable = options.executable,
+      .arguments = {"cell", "--loop", std::string(cell.loop->name), "--scenario",
+                    std::string(cell.scenario->id), "--repeat", std::to_string(cell.repeat),
+                    "--seed", std::to_string(cell.seed), "--slack-ms", std::to_string(slack_ms),
+                    "--report-fd", "3", "--parent-pid", std::to_string(host::process_id())},
+      .environment = {{"LOOPSCOPE_CELL_DIR", directory},
+                      {"LOOPSCOPE_CELL_ID", mark},
+                      {"TMPDIR", directory}},
+      .directory = directory,
+      .limit = limit_of(cell, options)};
+  if (options.allow_fallback) command.arguments.emplace_back("--allow-fallback");
+  return command;
+}
+
+CellResult not_started(const PlannedCell& cell, const RunnerOptions& options, const Error& error) {
+  CellResult result{.cell = cell, .limit = limit_of(cell, options)};
+  result.child.end.not_started = true;
+  result.verdict = {Outcome::broken, "start: " + to_string(error)};
+  result.rerun = rerun_command(cell, options);
+  return result;
+}
+
+/// What the threads of one batch share.
+struct Batch {
+  std::span<const PlannedCell* const> cells;
+  const RunnerOptions& options;
+  const OnResult& on_result;
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> over{false};
+  std::mutex mutex;
+  std::exception_ptr failure{};
+};
+
+void work(Batch& batch) {
+  RunnerOptions options = batch.options;
+  options.stop = [&batch] {
+    return batch.over.load() || (batch.options.stop && batch.options.stop());
+  };
+  while (!options.stop()) {
+    const std::size_t index = batch.next.fetch_add(1);
+    if (index >= batch.cells.size()) return;
+    Result<CellResult> result = run_isolated(*batch.cells[index], options);
+    if (!result.ok()) return;  // cancelled: the cell stays without a result
+    const std::lock_guard lock(batch.mutex);
+    if (batch.over.load()) return;
+    if (!batch.on_result(std::move(result).value())) batch.over = true;
+  }
+}
+
+void run_batch(std::span<const PlannedCell* const> cells, unsigned jobs,
+               const RunnerOptions& options, const OnResult& on_result) {
+  Batch batch{.cells = cells, .options = options, .on_result = on_result};
+  const auto guarded = [&batch] {
+    try {
+      work(batch);
+    } catch (...) {
+      const std::lock_guard lock(batch.mutex);
+      batch.failure = std::current_exception();
+      batch.over = true;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(guarded);
+  guarded();
+  for (std::thread& thread : threads) thread.join();
+  if (batch.failure) std::rethrow_exception(batch.failure);
+}
+
+}  // namespace
+
+std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options) {
+  std::string command = fmt::format("{} cell --loop {} --scenario {} --seed {}", options.invoked_as,
+                                    cell.loop->name, cell.scenario->id, cell.seed);
+  const auto slack_ms = options.slack.count() / 1'000'000;
+  if (slack_ms != 250) command += fmt::format(" --slack-ms {}", slack_ms);
+  if (options.allow_fallback) command += " --allow-fallback";
+  return command;
+}
+
+Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& options) {
+  const std::uint64_t number = next_number();
+  const std::string directory = fmt::format("{}/{}", options.temp_root, number);
+  const std::string mark = fmt::format("{}-{}", host::process_id(), number);
+  std::error_code error;
+  std::filesystem::create_directory(directory, error);
+  if (error) return not_started(cell, options, Error{error, "mkdir", directory});
+  Result<ChildReport> report = run_child(command_for(cell, options, directory, mark), options.stop);
+  host::remove_tree(directory);
+  if (!report.ok()) {
+    if (report.error().is(Errc::cancelled)) return report.error();
+    return not_started(cell, options, report.error());
+  }
+  CellResult result = interpret(cell, std::move(report).value(), limit_of(cell, options));
+  result.rerun = rerun_command(cell, options);
+  return result;
+}
+
+void run_cells(std::span<const PlannedCell> cells, const RunnerOptions& options,
+               const OnResult& on_result) {
+  std::vector<const PlannedCell*> together, alone;
+  for (const PlannedCell& cell : cells) {
+    if (cell.decision != Decision::run) continue;
+    (runs_alone(cell) ? alone : together).push_back(&cell);
+  }
+  bool go_on = true;
+  const OnResult watched = [&](CellResult result) {
+    go_on = on_result(std::move(result));
+    return go_on;
+  };
+  run_batch(together, std::max(options.jobs, 1U), options, watched);
+  if (go_on) run_batch(alone, 1, options, watched);
+}
+
+}  // namespace loopscope

@@ -1,0 +1,188 @@
+// Selections, variables and messages of the command line.
+#include "probe/cli/common.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "harness/host.hpp"
+#include "harness/patterns.hpp"
+#include "harness/testing/faulty.hpp"
+#include "harness/testing/self_scenarios.hpp"
+
+namespace loopscope::cli {
+namespace {
+
+/// Names that `--<name>` options may have as LOOPSCOPE_<NAME>; filled by with_variable.
+std::vector<std::string>& variable_names() {
+  static std::vector<std::string> names;
+  return names;
+}
+
+bool any_begins_with(const std::vector<std::string>& patterns, std::string_view word) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    const std::size_t skip = pattern.front() == '!' ? 1 : 0;
+    return std::string_view(pattern).substr(skip, word.size()) == word;
+  });
+}
+
+/// Every pattern has to mean something: a typing error must not run less than was meant.
+void check_patterns(std::string_view kind, const std::vector<std::string>& patterns,
+                    const std::vector<std::string>& known) {
+  for (const std::string& pattern : patterns) {
+    const std::string_view bare = std::string_view(pattern).substr(pattern.front() == '!' ? 1 : 0);
+    const bool used = std::any_of(known.begin(), known.end(),
+                                  [&](const std::string& id) { return matches(bare, id); });
+    if (!used) unknown_id(kind, bare, known);
+  }
+}
+
+template <class Row, class NameOf>
+std::vector<const Row*> pick(const std::vector<const Row*>& rows,
+                             const std::vector<std::string>& patterns, NameOf name_of) {
+  std::vector<const Row*> result;
+  for (const Row* row : rows) {
+    if (patterns.empty() || selected(patterns, name_of(*row))) result.push_back(row);
+  }
+  return result;
+}
+
+}  // namespace
+
+void stop(const Message& message, ExitCode code) { throw Stop{code, message.text()}; }
+
+CLI::Option* with_variable(CLI::Option* option) {
+  std::string variable = "LOOPSCOPE_" + option->get_lnames().front();
+  for (char& c : variable) {
+    c = c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  }
+  option->envname(variable);
+  auto& names = variable_names();
+  if (std::find(names.begin(), names.end(), variable) == names.end()) names.push_back(variable);
+  return option;
+}
+
+std::vector<std::pair<std::string, std::string>> variables_in_use() {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const std::string& name : variable_names()) {
+    if (const char* value = std::getenv(name.c_str())) result.emplace_back(name, value);
+  }
+  return result;
+}
+
+void add_selection(CLI::App& app, SelectionOptions& options) {
+  with_variable(app.add_option("-l,--loop", options.loops,
+                               "Loops: names, globs, lists; '!x' takes out (default: all)"));
+  with_variable(
+      app.add_option("-s,--scenario", options.scenarios,
+                     "Scenarios: ids, globs, prefixes as 'sched.', lists (default: all)"));
+}
+
+std::vector<std::string> loop_names() {
+  std::vector<std::string> names;
+  for (const LoopDescriptor* loop : all_loops()) names.emplace_back(loop->name);
+  for (const testing::FaultyFile* file : testing::all_faulty_files()) {
+    for (const testing::FaultyLoop& faulty : file->loops) names.emplace_back(faulty.loop.name);
+  }
+  return names;
+}
+
+std::vector<std::string> scenario_ids() {
+  std::vector<std::string> ids;
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& scenario : file->scenarios) ids.emplace_back(scenario.id);
+  }
+  return ids;
+}
+
+const LoopDescriptor* find_loop(std::string_view name) {
+  for (const LoopDescriptor* loop : all_loops()) {
+    if (loop->name == name) return loop;
+  }
+  const testing::FaultyLoop* faulty = testing::find_faulty(name);
+  return faulty == nullptr ? nullptr : &faulty->loop;
+}
+
+std::vector<const LoopDescriptor*> select_loops(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> patterns = split_patterns(arguments);
+  check_patterns("loop", patterns, loop_names());
+  std::vector<const LoopDescriptor*> rows(all_loops().begin(), all_loops().end());
+  if (any_begins_with(patterns, "faulty")) {
+    for (const testing::FaultyFile* file : testing::all_faulty_files()) {
+      for (const testing::FaultyLoop& faulty : file->loops) rows.push_back(&faulty.loop);
+    }
+  }
+  return pick(rows, patterns, [](const LoopDescriptor& loop) { return loop.name; });
+}
+
+std::vector<const Scenario*> select_scenarios(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> patterns = split_patterns(arguments);
+  std::vector<const Scenario*> rows;
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& scenario : file->scenarios) rows.push_back(&scenario);
+  }
+  std::vector<std::string> known = scenario_ids();
+  if (any_begins_with(patterns, "selftest.")) {
+    for (const Scenario& scenario : testing::self_scenarios()) {
+      rows.push_back(&scenario);
+      known.emplace_back(scenario.id);
+    }
+  }
+  check_patterns("scenario", patterns, known);
+  return pick(rows, patterns, [](const Scenario& scenario) { return scenario.id; });
+}
+
+void unknown_id(std::string_view kind, std::string_view wanted,
+                const std::vector<std::string>& known) {
+  const std::vector<std::string> near = near_matches(wanted, known);
+  Message message("LS010", fmt::format("no {} matches \"{}\"", kind, wanted));
+  message.fact("near", fmt::format("{}", fmt::join(near, ", ")));
+  stop(message.next(fmt::format("loopscope list {}s", kind)));
+}
+
+namespace {
+struct Invocation {
+  std::string program = "loopscope";
+  std::vector<std::string> arguments;
+};
+Invocation& invocation() {
+  static Invocation kept;
+  return kept;
+}
+}  // namespace
+
+void remember_arguments(int argc, const char* const* argv) {
+  if (argc > 0) invocation().program = argv[0];
+  for (int i = 1; i < argc; ++i) invocation().arguments.emplace_back(argv[i]);
+}
+const std::vector<std::string>& arguments() { return invocation().arguments; }
+const std::string& invoked_as() { return invocation().program; }
+
+std::vector<const LoopDescriptor*> catalogue_loops(
+    const std::vector<const LoopDescriptor*>& selected) {
+  std::vector<const LoopDescriptor*> loops(all_loops().begin(), all_loops().end());
+  for (const LoopDescriptor* loop : selected) {
+    if (std::find(loops.begin(), loops.end(), loop) == loops.end()) loops.push_back(loop);
+  }
+  return loops;
+}
+
+bool colour_on(int fd) {
+  const char* no_color = std::getenv("NO_COLOR");
+  return host::is_terminal(fd) && (no_color == nullptr || *no_color == '\0');
+}
+
+void print(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void print_error(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace loopscope::cli

@@ -1,0 +1,67 @@
+// What several commands share: ending with a message, options with variables, selecting by id.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "harness/exit_code.hpp"
+#include "harness/messages.hpp"
+#include "harness/scenario.hpp"
+#include "loops/descriptor.hpp"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace loopscope::cli {
+
+/// Ends the command with a message on standard error and an exit code. Thrown like CLI11's own
+/// ParseError, inside the command line only, and caught in main.
+struct Stop {
+  ExitCode code;
+  std::string message;
+};
+[[noreturn]] void stop(const Message& message, ExitCode code = ExitCode::usage);
+
+/// Lets LOOPSCOPE_<NAME> stand for the option --<name> when it is not on the command line.
+CLI::Option* with_variable(CLI::Option* option);
+/// The LOOPSCOPE_ variables that are set, by name.
+std::vector<std::pair<std::string, std::string>> variables_in_use();
+
+/// --loop and --scenario, each a list of ids, globs and prefixes.
+struct SelectionOptions {
+  std::vector<std::string> loops, scenarios;
+};
+void add_selection(CLI::App& app, SelectionOptions& options);
+
+/// In column order. Without patterns: all loops. Faulty loops only when a pattern begins with
+/// "faulty". A pattern that matches nothing stops with its near matches.
+std::vector<const LoopDescriptor*> select_loops(const std::vector<std::string>& patterns);
+/// In catalogue order. Without patterns: all scenarios. "selftest." ones only when named.
+std::vector<const Scenario*> select_scenarios(const std::vector<std::string>& patterns);
+const LoopDescriptor* find_loop(std::string_view name);
+
+std::vector<std::string> loop_names();    // faulty ones at the end
+std::vector<std::string> scenario_ids();  // without the harness's own
+
+/// Stops: nothing of that kind has this name; names what is near.
+[[noreturn]] void unknown_id(std::string_view kind, std::string_view wanted,
+                             const std::vector<std::string>& known);
+
+/// The words after the program's name, and how the program was started ("build/loopscope").
+void remember_arguments(int argc, const char* const* argv);
+const std::vector<std::string>& arguments();
+const std::string& invoked_as();
+/// The loops of the catalogue: all, and the selected ones that are not among them (faulty ones).
+std::vector<const LoopDescriptor*> catalogue_loops(
+    const std::vector<const LoopDescriptor*>& selected);
+
+/// Colours are wanted: a terminal, and no NO_COLOR.
+bool colour_on(int fd);
+/// Text to standard output, whole.
+void print(std::string_view text);
+void print_error(std::string_view text);
+
+}  // namespace loopscope::cli

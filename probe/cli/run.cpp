@@ -1,0 +1,330 @@
+// loopscope run: facts, plan, cells, journal, reports.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "harness/host.hpp"
+#include "harness/kills.hpp"
+#include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
+#include "probe/cli/run_session.hpp"
+#include "probe/environment.hpp"
+#include "probe/measure.hpp"
+#include "probe/render.hpp"
+#include "reports/format.hpp"
+#include "reports/load.hpp"
+
+namespace loopscope::commands {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  cli::SelectionOptions selection;
+  std::string out = "loopscope-report";
+  std::string resume, expectations;
+  unsigned jobs = 0, repeat = 1;
+  std::uint64_t seed = 1;
+  std::int64_t slack_ms = 250;
+  double limit_scale = 1.0;
+  bool allow_fallback = false, no_timing = false, quiet = false;
+  std::string flaky = "report";
+};
+
+std::string new_run_id() {
+  std::random_device random;
+  return fmt::format("{:08x}{:08x}", random(), random());
+}
+
+/// "linux 6.1.0-13-amd64 x86_64", in lower case: what expectations' patterns are held against.
+std::string platform_of(const HostBlock& block) {
+  std::string platform;
+  for (const std::string_view key : {"os", "kernel", "arch"}) {
+    for (const auto& [name, value] : block) {
+      const auto* text = std::get_if<std::string>(&value);
+      if (name == key && text != nullptr) platform += (platform.empty() ? "" : " ") + *text;
+    }
+  }
+  for (char& c : platform) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return platform;
+}
+
+FactAnswer answer_of(const MeasuredFact& fact) {
+  if (fact_is_true(fact)) return {.holds = true, .reason = {}};
+  const FactResult& result = fact.result;
+  std::string why = value_text(result);
+  if (result.reason != Reason::none) why += fmt::format(" ({})", name(result.reason));
+  for (const Evidence& evidence : result.evidence) {
+    if (evidence.errno_value == 0) continue;
+    why += fmt::format("; {}: {}", evidence.call, evidence.result);
+    break;
+  }
+  return {.holds = false, .reason = why};
+}
+
+FactAnswers answers_of(const std::vector<MeasuredFact>& facts) {
+  FactAnswers answers;
+  for (const MeasuredFact& fact : facts) answers[fact.id] = answer_of(fact);
+  return answers;
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && !fs::is_directory(folder)) error = std::make_error_code(std::errc::not_a_directory);
+  if (error) {
+    cli::stop(Message("LS030", fmt::format("the folder {} cannot be made", folder))
+                  .fact("because", error.message())
+                  .next("loopscope run --out FOLDER"));
+  }
+}
+
+/// An earlier run's journal is evidence: it gets the first free number, and is never overwritten.
+void rotate_journal(const fs::path& journal) {
+  std::error_code error;
+  if (!fs::exists(journal, error)) return;
+  fs::path kept;
+  for (int number = 1; kept.empty() || fs::exists(kept); ++number) {
+    kept = journal.parent_path() / fmt::format("journal.{}.ndjson", number);
+  }
+  fs::rename(journal, kept, error);
+  if (error) {
+    cli::stop(Message("LS030", fmt::format("{} is in the way", journal.string()))
+                  .fact("because", error.message()));
+  }
+  cli::print_error(Message("LS034", fmt::format("the earlier journal is now {}", kept.string()),
+                           Message::Kind::note)
+                       .text());
+}
+
+RunnerOptions runner_options(const Options& options, double limit_scale, std::int64_t slack_ms) {
+  Result<std::string> self = own_executable();
+  if (!self.ok()) {
+    cli::stop(Message("LS070", "this program does not know its own path")
+                  .fact("because", to_string(self.error())),
+              ExitCode::bug);
+  }
+  const unsigned jobs = options.jobs != 0 ? options.jobs : static_cast<unsigned>(effective_cpus());
+  return {.executable = self.value(),
+          .invoked_as = cli::invoked_as(),
+          .jobs = std::max(jobs, 1U),
+          .slack = std::chrono::milliseconds(slack_ms),
+          .limit_scale = limit_scale,
+          .allow_fallback = options.allow_fallback};
+}
+
+void write_document(const reports::Run& run, std::string_view format, const fs::path& path) {
+  const Result<std::string> text = reports::render(format, run);
+  std::string why;
+  if (text.ok()) {
+    const fs::path part = path.string() + ".part";  // A reader never sees half a document.
+    std::ofstream file(part, std::ios::binary | std::ios::trunc);
+    file << text.value();
+    file.close();
+    std::error_code error;
+    if (file) fs::rename(part, path, error);
+    if (file && !error) {
+      cli::print(fmt::format("{:<12} {}\n", path.filename().string(), path.string()));
+      return;
+    }
+    why = error ? error.message() : "the file cannot be written";
+  } else {
+    why = to_string(text.error());
+  }
+  cli::stop(
+      Message("LS060", fmt::format("{} was not written", path.string())).fact("because", why));
+}
+
+/// Everything that is printed and written is computed from the journal.
+void write_reports(const std::string& journal, const fs::path& folder) {
+  Result<reports::Run> run = reports::load_file(journal);
+  if (!run.ok()) {
+    cli::stop(Message("LS070", "the journal of this run cannot be read back")
+                  .fact("because", to_string(run.error())),
+              ExitCode::bug);
+  }
+  const Result<std::string> text =
+      reports::render("console", run.value(), {.colour = cli::colour_on(1)});
+  if (text.ok()) cli::print(text.value());
+  cli::print(fmt::format("{:<12} {}\n", "journal", journal));
+  write_document(run.value(), "json", folder / "report.json");
+  write_document(run.value(), "html", folder / "report.html");
+}
+
+JournalHeader header_for(const Options& options, const RunnerOptions& runner,
+                         const HostBlock& block) {
+  JournalHeader header{.run_id = new_run_id(),
+                       .started_utc = host::utc_now(),
+                       .host_json = host_json(block),
+                       .slack_ms = options.slack_ms,
+                       .jobs = runner.jobs,
+                       .repeat = options.repeat,
+                       .limit_scale = options.limit_scale,
+                       .argv = cli::arguments(),
+                       .loops = options.selection.loops,
+                       .scenarios = options.selection.scenarios};
+  for (const auto& [name, value] : cli::variables_in_use()) {
+    header.environment_options[name] = value;
+  }
+  return header;
+}
+
+ExitCode run_fresh(const Options& options) {
+  const std::vector<const LoopDescriptor*> loops = cli::select_loops(options.selection.loops);
+  const std::vector<const Scenario*> scenarios = cli::select_scenarios(options.selection.scenarios);
+  cli::Session session{.expectations = cli::load_expectations(options.expectations),
+                       .runner = runner_options(options, options.limit_scale, options.slack_ms),
+                       .flaky_fails = options.flaky == "fail"};
+  make_folder(options.out);
+  const fs::path journal = fs::path(options.out) / "journal.ndjson";
+  rotate_journal(journal);
+  Result<std::unique_ptr<JournalWriter>> writer = create_journal(journal.string());
+  if (!writer.ok()) {
+    cli::stop(Message("LS030", fmt::format("{} cannot be made", journal.string()))
+                  .fact("because", to_string(writer.error()))
+                  .next("loopscope run --out FOLDER"));
+  }
+  session.journal = std::move(writer).value();
+  session.journal_path = journal.string();
+
+  const HostBlock block = host_environment();
+  session.platform = platform_of(block);
+  cli::append(session, header_line(header_for(options, session.runner, block)));
+  cli::append(session,
+              catalogue_line(cli::catalogue_loops(loops), all_scenario_files(), kill_table()));
+  const std::vector<MeasuredFact> facts = measure_facts();
+  for (const MeasuredFact& fact : facts) cli::append(session, fact_line(fact_json(fact)));
+  session.plan = make_plan(
+      loops, scenarios, answers_of(facts),
+      {.repeat = options.repeat, .seed = options.seed, .with_timing = !options.no_timing});
+  session.states = cli::states_of(session.plan);
+  cli::append(session, plan_line(session.plan));
+  const ExitCode code = cli::run_session(session);
+  write_reports(session.journal_path, options.out);
+  return code;
+}
+
+/// The journal's plan in terms of this build; stops when a name is unknown here.
+std::vector<PlannedCell> plan_of(const JournalState& state, const std::string& path) {
+  std::vector<PlannedCell> plan;
+  for (const JournalCell& row : state.cells) {
+    PlannedCell cell{.loop = cli::find_loop(row.loop),
+                     .scenario = find_scenario(row.scenario),
+                     .repeat = row.repeat,
+                     .seed = row.seed,
+                     .decision = row.decision,
+                     .reason = row.reason,
+                     .missing_cap = row.missing_cap,
+                     .missing_fact = row.missing_fact};
+    const bool lost = cell.loop == nullptr || cell.scenario == nullptr ||
+                      (cell.decision == Decision::run && cell.loop->make == nullptr);
+    if (lost) {
+      cli::stop(Message("LS024", fmt::format("{} cannot be resumed with this build", path))
+                    .fact("unknown", fmt::format("{} on {}", row.scenario, row.loop)));
+    }
+    plan.push_back(std::move(cell));
+  }
+  return plan;
+}
+
+JournalState state_of(const std::string& path) {
+  Result<JournalState> state = read_journal(path);
+  if (state.ok()) return std::move(state).value();
+  const bool damaged = state.error().is(Errc::protocol);
+  cli::stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be resumed", path))
+                .fact("because", damaged ? state.error().detail : to_string(state.error())));
+}
+
+std::size_t count_missing(const JournalState& state) {
+  return static_cast<std::size_t>(std::count_if(
+      state.cells.begin(), state.cells.end(),
+      [](const JournalCell& cell) { return cell.decision == Decision::run && !cell.outcome; }));
+}
+
+ExitCode run_resumed(const Options& options) {
+  JournalState state = state_of(options.resume);
+  const std::size_t missing = count_missing(state);
+  if (state.cut_size != 0) {
+    cli::print_error(
+        Message("LS022", fmt::format("{} ends in the middle of a line", options.resume),
+                Message::Kind::warning)
+            .fact("dropped",
+                  fmt::format("{} bytes after byte {}", state.cut_size, state.sound_size))
+            .text());
+  }
+  if (missing == 0 && state.has_footer && !state.interrupted) {
+    cli::print_error(Message("LS023", fmt::format("nothing is missing in {}", options.resume),
+                             Message::Kind::note)
+                         .text());
+  }
+  cli::Session session{
+      .journal_path = options.resume,
+      .plan = plan_of(state, options.resume),
+      .states = state.cells,
+      .expectations = cli::load_expectations(options.expectations),
+      .platform = platform_of(host_environment()),
+      .runner = runner_options(options, state.header.limit_scale, state.header.slack_ms),
+      .flaky_fails = options.flaky == "fail"};
+  Result<std::unique_ptr<JournalWriter>> writer =
+      continue_journal(options.resume, state.sound_size);
+  if (!writer.ok()) {
+    const bool busy = writer.error().code == std::errc::resource_unavailable_try_again ||
+                      writer.error().code == std::errc::operation_would_block;
+    cli::stop(
+        Message(busy ? "LS025" : "LS030", fmt::format("{} cannot be continued", options.resume))
+            .fact("because", to_string(writer.error())));
+  }
+  session.journal = std::move(writer).value();
+  cli::append(session, resumed_line(host::utc_now(), missing));
+  const ExitCode code = cli::run_session(session);
+  const fs::path folder = fs::path(options.resume).parent_path();
+  write_reports(options.resume, folder.empty() ? fs::path(".") : folder);
+  return code;
+}
+
+int run(const Options& options) {
+  host::note_interruptions();
+  return value(options.resume.empty() ? run_fresh(options) : run_resumed(options));
+}
+
+Action setup(CLI::App& app) {
+  using cli::with_variable;
+  auto options = std::make_shared<Options>();
+  Options& o = *options;
+  cli::add_selection(app, o.selection);
+  with_variable(app.add_option("-o,--out", o.out, "Folder for journal and reports"))
+      ->capture_default_str();
+  with_variable(app.add_option("--resume", o.resume, "Journal of a run to take up again"));
+  with_variable(app.add_option("-j,--jobs", o.jobs, "Cells at a time (default: the CPUs)"));
+  with_variable(app.add_option("--repeat", o.repeat, "Repetitions of each cell"))
+      ->check(CLI::Range(1U, 10'000U));
+  with_variable(app.add_option("--seed", o.seed, "Seed of the first repetition"));
+  with_variable(app.add_option("--slack-ms", o.slack_ms, "How late a timer may be"))
+      ->capture_default_str()
+      ->check(CLI::Range(1, 60'000));
+  with_variable(app.add_option("--limit-scale", o.limit_scale, "Multiplies every cell's limit"))
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 1000.0));
+  with_variable(
+      app.add_flag("--allow-fallback", o.allow_fallback, "Do not judge the effective backend"));
+  with_variable(app.add_flag("--no-timing", o.no_timing, "Skip scenarios that depend on timing"));
+  with_variable(
+      app.add_option("--flaky", o.flaky, "What repetitions that differ do to the exit code"))
+      ->check(CLI::IsMember({"report", "fail"}))
+      ->capture_default_str();
+  with_variable(app.add_option("--expectations", o.expectations,
+                               "Folder of <loop>.json files instead of those compiled in"));
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command run_command{
+    .name = "run",
+    .summary = "Measure the facts, run the scenarios against the loops, write the report",
+    .setup = setup};
+
+}  // namespace loopscope::commands
