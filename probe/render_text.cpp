@@ -189,8 +189,8 @@ void print_elsewhere(std::string& out, std::span<const MeasuredFact> facts, int 
   if (groups.empty()) return;
   out += "\n" + style.bold("not applicable here") + "\n";
   for (const auto& [title, ids] : groups) {
-    out += "  " + title + "\n";
     const std::size_t room = static_cast<std::size_t>(std::max(width, 40)) - 4;
+    for (const std::string& line : wrap(title, room)) out += "  " + line + "\n";
     for (const std::string& line : wrap(ids, room)) out += "    " + line + "\n";
   }
 }

@@ -147,7 +147,7 @@ constexpr Fact kFacts[] = {
      "man 7 pipe, /proc/sys/fs/pipe-max-size", max_size, "throughput of pipes"},
     {"pipe.user_limits.soft", "How many pages of pipes until new ones get one page only?",
      "man 7 pipe, pipe-user-pages-soft", pages_soft, "pipes that suddenly hold 4096 bytes"},
-    {"pipe.user_limits.hard", "How many pages of pipes until creation fails? 0: no limit",
+    {"pipe.user_limits.hard", "How many pages of pipes until creation fails (0: no limit)?",
      "man 7 pipe, pipe-user-pages-hard", pages_hard, "EPERM and ENFILE of pipe at scale"},
     {"pipe.pollout_granularity", "How much must be read before a full pipe is writable?",
      "man 7 pipe, PIPE_BUF", pollout_granularity, "a writer wakes later than a reader reads"},
