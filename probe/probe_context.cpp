@@ -41,8 +41,6 @@ FactResult word_set(std::vector<std::string> value, std::string note) {
   return {.value = std::move(value), .note = std::move(note)};
 }
 
-FactResult not_applicable(ProbeContext&) { return null(Reason::not_applicable); }
-
 FactResult median_of(std::vector<double> samples, Unit unit, std::string note) {
   if (samples.empty()) return null(Reason::failed, std::move(note));
   std::vector<double> sorted = samples;

@@ -24,9 +24,6 @@ FactResult nanoseconds(std::int64_t value, std::string note = {});
 FactResult words(std::string value, std::string note = {});
 FactResult word_set(std::vector<std::string> value, std::string note = {});
 
-/// The answer of a fact that is only listed here; its file says where it would be measured.
-FactResult not_applicable(ProbeContext& cx);
-
 /// The middle of the samples as the value, all of them kept for the quantiles.
 FactResult median_of(std::vector<double> samples, Unit unit, std::string note = {});
 

@@ -1,15 +1,15 @@
 // The facts of macOS: listed everywhere, measured where the mechanism exists.
-#include "probe/probe_context.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::probes {
 
 namespace {
 
 constexpr Fact kFacts[] = {
-    {"poll.mac.tty_works", "Does poll accept terminals?", "macOS man 2 poll, BUGS", not_applicable,
+    {"poll.mac.tty_works", "Does poll accept terminals?", "macOS man 2 poll, BUGS", nullptr,
      "which loop can serve a terminal"},
     {"fsevents", "Does FSEvents report a new file?",
-     "Apple developer documentation, File System Events", not_applicable, "file watching"},
+     "Apple developer documentation, File System Events", nullptr, "file watching"},
 };
 
 }  // namespace

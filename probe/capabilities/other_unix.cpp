@@ -1,17 +1,17 @@
 // The readiness mechanisms of other systems: listed everywhere, measured where the mechanism
 // exists.
-#include "probe/probe_context.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::probes {
 
 namespace {
 
 constexpr Fact kFacts[] = {
-    {"evport.present", "Do event ports exist?", "illumos man 3C port_create", not_applicable,
+    {"evport.present", "Do event ports exist?", "illumos man 3C port_create", nullptr,
      "the native loop of illumos"},
-    {"devpoll.present", "Does /dev/poll exist?", "illumos man 4D poll", not_applicable,
+    {"devpoll.present", "Does /dev/poll exist?", "illumos man 4D poll", nullptr,
      "the native loop of old Solaris"},
-    {"pollset.present", "Do pollsets exist?", "AIX documentation, pollset_create", not_applicable,
+    {"pollset.present", "Do pollsets exist?", "AIX documentation, pollset_create", nullptr,
      "the native loop of AIX"},
 };
 

@@ -1,5 +1,5 @@
 // The files and pipes of Windows: listed everywhere, measured where the mechanism exists.
-#include "probe/probe_context.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::probes {
 
@@ -7,16 +7,15 @@ namespace {
 
 constexpr Fact kFacts[] = {
     {"iocp.file", "Does a completion port complete file reads?",
-     "Microsoft Learn, Synchronous and Asynchronous I/O", not_applicable,
-     "file I/O without threads"},
+     "Microsoft Learn, Synchronous and Asynchronous I/O", nullptr, "file I/O without threads"},
     {"pipe.win.overlapped_anonymous", "Can an anonymous pipe join a completion port?",
-     "Microsoft Learn, CreatePipe", not_applicable, "standard streams of children"},
+     "Microsoft Learn, CreatePipe", nullptr, "standard streams of children"},
     {"pipe.win.named_instances_max", "How many instances can a named pipe have?",
-     "Microsoft Learn, CreateNamedPipe", not_applicable, "servers on named pipes"},
+     "Microsoft Learn, CreateNamedPipe", nullptr, "servers on named pipes"},
     {"transmitfile.concurrency", "How many TransmitFile calls run at once?",
-     "Microsoft Learn, TransmitFile, Remarks", not_applicable, "two on workstation editions"},
-    {"readdirectorychanges", "Does ReadDirectoryChangesW report a new file?",
-     "Microsoft Learn, ReadDirectoryChangesW", not_applicable, "file watching"},
+     "Microsoft Learn, TransmitFile, Remarks", nullptr, "two on workstation editions"},
+    {"ReadDirectoryChanges", "Does ReadDirectoryChangesW report a new file?",
+     "Microsoft Learn, ReadDirectoryChangesW", nullptr, "file watching"},
 };
 
 }  // namespace

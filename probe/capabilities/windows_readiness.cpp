@@ -1,5 +1,5 @@
 // The readiness mechanisms of Windows: listed everywhere, measured where the mechanism exists.
-#include "probe/probe_context.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::probes {
 
@@ -7,11 +7,11 @@ namespace {
 
 constexpr Fact kFacts[] = {
     {"select.win.max_sockets", "How many sockets does select take in a grown set?",
-     "Microsoft Learn, select", not_applicable, "the limit is the array, not the system"},
-    {"poll.win.wsapoll", "Does WSAPoll work, and for what?", "Microsoft Learn, WSAPoll",
-     not_applicable, "sockets only"},
+     "Microsoft Learn, select", nullptr, "the limit is the array, not the system"},
+    {"poll.win.WSAPoll", "Does WSAPoll work, and for what?", "Microsoft Learn, WSAPoll", nullptr,
+     "sockets only"},
     {"poll.win.connect_failure_reported", "Does WSAPoll report a refused connect?",
-     "Microsoft Learn, WSAPoll, Remarks", not_applicable, "not before Windows 10 2004"},
+     "Microsoft Learn, WSAPoll, Remarks", nullptr, "not before Windows 10 2004"},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // The clocks and waits of Windows: listed everywhere, measured where the mechanism exists.
-#include "probe/probe_context.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::probes {
 
@@ -7,19 +7,17 @@ namespace {
 
 constexpr Fact kFacts[] = {
     {"wait.early_return", "By how much do waits on a completion port end early?",
-     "Microsoft Learn, GetQueuedCompletionStatusEx", not_applicable,
-     "timers that fire before their time"},
+     "Microsoft Learn, GetQueuedCompletionStatusEx", nullptr, "timers that fire before their time"},
     {"wait.max_timeout.gqcs", "What is the longest wait that a completion port accepts?",
-     "Microsoft Learn, GetQueuedCompletionStatus", not_applicable, "DWORD milliseconds wrap"},
+     "Microsoft Learn, GetQueuedCompletionStatus", nullptr, "DWORD milliseconds wrap"},
     {"timer.win.tick", "How long is the system tick, and how short can it be made?",
-     "Microsoft Learn, timeBeginPeriod", not_applicable, "15.6 ms by default"},
-    {"timer.win.timebeginperiod_effect", "What does timeBeginPeriod change, and for whom?",
-     "Microsoft Learn, timeBeginPeriod", not_applicable, "per process since Windows 10 2004"},
+     "Microsoft Learn, timeBeginPeriod", nullptr, "15.6 ms by default"},
+    {"timer.win.timeBeginPeriod_effect", "What does timeBeginPeriod change, and for whom?",
+     "Microsoft Learn, timeBeginPeriod", nullptr, "per process since Windows 10 2004"},
     {"timer.win.high_resolution_waitable", "Are there high-resolution waitable timers?",
-     "Microsoft Learn, CreateWaitableTimerEx", not_applicable,
-     "short waits without a faster system tick"},
+     "Microsoft Learn, CreateWaitableTimerEx", nullptr, "short waits without a faster system tick"},
     {"timer.win.wait_completion_packet", "Can waitable objects post to a completion port?",
-     "ntdll, NtAssociateWaitCompletionPacket", not_applicable, "timers and processes on one port"},
+     "ntdll, NtAssociateWaitCompletionPacket", nullptr, "timers and processes on one port"},
 };
 
 }  // namespace

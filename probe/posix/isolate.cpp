@@ -49,11 +49,15 @@ struct ChannelPair {
   os::UniqueFd read, write;
 };
 
+/// Both ends above the standard descriptors: those may be closed, and facts ask about them.
 std::optional<ChannelPair> open_channel() {
+  constexpr int kLowest = 3;
   int ends[2];
   if (::pipe(ends) != 0) return std::nullopt;
-  ChannelPair channel{os::UniqueFd(ends[0]), os::UniqueFd(ends[1])};
-  for (const int end : ends) (void)::fcntl(end, F_SETFD, FD_CLOEXEC);  // Valid descriptors.
+  const os::UniqueFd low[] = {os::UniqueFd(ends[0]), os::UniqueFd(ends[1])};
+  ChannelPair channel{os::UniqueFd(::fcntl(ends[0], F_DUPFD_CLOEXEC, kLowest)),
+                      os::UniqueFd(::fcntl(ends[1], F_DUPFD_CLOEXEC, kLowest))};
+  if (!channel.read || !channel.write) return std::nullopt;
   return channel;
 }
 
