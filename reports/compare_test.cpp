@@ -41,7 +41,9 @@ TEST_CASE("verdict: the cells outrank a footer that is kinder than they are") {
   }
   CHECK(verdict(run_of("broken", "pass")) == "unknown");
   CHECK(verdict(run_of("fail", "pass", R"(,"standing":"as_expected")")) == "green");
-  CHECK(verdict(run_of("pass", "pass", R"(,"standing":"unexpected")")) == "red");
+  CHECK(verdict(run_of("pass", "pass", R"(,"standing":"stale_expectation")")) == "red");
+  CHECK(verdict(run_of("inconclusive", "pass", R"(,"level":"must")")) == "unknown");
+  CHECK(verdict(run_of("inconclusive", "pass", R"(,"level":"should")")) == "green");
 }
 
 TEST_CASE("relation: what the reference does in the same scenario") {

@@ -179,6 +179,7 @@ Dossier read_dossier(const Json& object) {
     ThreadState& thread = dossier.threads.emplace_back();
     get(row, "tid", thread.tid);
     get(row, "name", thread.name);
+    get(row, "state", thread.state);
     get(row, "wchan", thread.wchan);
     get(row, "stack", thread.stack);
   });

@@ -137,12 +137,12 @@ struct End {
 
 struct ThreadState {
   std::int64_t tid = 0;
-  std::string name, wchan;
+  std::string name, state, wchan;
   std::vector<std::string> stack;
   friend bool operator==(const ThreadState&, const ThreadState&) = default;
 };
 
-/// What was recorded of a hanging child before it was killed.
+/// What was recorded of a child that hung, before it was killed, or that crashed.
 struct Dossier {
   std::vector<ThreadState> threads;
   std::vector<std::string> descriptors, last_events;

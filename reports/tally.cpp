@@ -24,9 +24,12 @@ bool as_expected(const Cell& cell) { return cell.standing == "as_expected"; }
 int severity_of_cells(const Run& run) {
   int worst = 0;
   for (const Cell& cell : run.cells) {
-    const bool improved = cell.standing == "unexpected" && cell.outcome == Outcome::pass;
-    if ((is_red(cell.outcome) && !as_expected(cell)) || improved) return 2;
-    if (cell.outcome == Outcome::broken || cell.outcome == Outcome::notrun) worst = 1;
+    if (as_expected(cell) && cell.outcome != Outcome::notrun) continue;
+    // A known failure that starts to pass is red as well: its expectation has to go.
+    if (is_red(cell.outcome) || cell.standing == "stale_expectation") return 2;
+    // Only a must has to be decided; a host may be too noisy for the rest.
+    const bool tolerated = cell.outcome == Outcome::inconclusive && cell.level != "must";
+    if (is_unknown(cell.outcome) && !tolerated) worst = 1;
   }
   return worst;
 }
@@ -90,9 +93,9 @@ std::vector<std::string> contradictions(const Run& run) {
 }
 
 bool needs_attention(const Cell& cell) {
+  if (as_expected(cell) && cell.expectation && cell.outcome != Outcome::notrun) return false;
   const bool odd = !cell.standing.empty() && !as_expected(cell);
-  const bool graded = is_red(cell.outcome) && !as_expected(cell);
-  return odd || graded || is_unknown(cell.outcome);
+  return odd || is_unknown(cell.outcome) || (is_red(cell.outcome) && !as_expected(cell));
 }
 
 std::size_t reported(const Run& run) {

@@ -132,6 +132,7 @@ Json dossier_json(const Dossier& dossier) {
                            [](const ThreadState& row) {
                              return Json{{"tid", row.tid},
                                          {"name", row.name},
+                                         {"state", row.state},
                                          {"wchan", row.wchan},
                                          {"stack", row.stack}};
                            })},

@@ -162,10 +162,11 @@ void write_list(Page& page, std::string_view title, const std::vector<std::strin
 }
 
 void write_dossier(Page& page, const Dossier& dossier) {
-  page.raw("<details class=\"more\" open><summary>Dossier, taken before the kill</summary>");
+  page.raw("<details class=\"more\" open><summary>What it was doing at the end</summary>");
   for (const ThreadState& thread : dossier.threads) {
-    page.put("<h6>thread {} {}, waiting in {}</h6><pre>", thread.tid, thread.name,
-             thread.wchan.empty() ? "nothing known" : thread.wchan);
+    page.put("<h6>thread {} {}{}{}</h6><pre>", thread.tid, thread.name,
+             thread.state.empty() ? "" : ", " + thread.state,
+             thread.wchan.empty() ? "" : ", waiting in " + thread.wchan);
     for (const std::string& frame : thread.stack) page.put("{}\n", frame);
     page.raw("</pre>");
   }
