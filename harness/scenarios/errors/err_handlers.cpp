@@ -152,7 +152,7 @@ constexpr std::string_view kLostDoc =
 constexpr std::string_view kBrokenDoc =
     "CPython Lib/test/test_asyncio/test_base_events.py, test_set_exc_handler_broken and "
     "test_default_exc_handler_broken";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "err.handler.custom",

@@ -72,7 +72,7 @@ constexpr std::string_view kMadeLost[] = {"connect_read_pipe", "Protocol.connect
                                           "Protocol.connection_lost"};
 constexpr std::string_view kQuiet[] = {"connect_write_pipe", "call_exception_handler"};
 constexpr CapSet kNeeds{Cap::call_soon, Cap::call_later, Cap::exception_handler, Cap::pipes};
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "err.protocol.data_received_raises",

@@ -98,7 +98,7 @@ void closed_while_watched(Context& cx) {
 
 constexpr std::string_view kSockets[] = {"sock_connect", "sock_recv", "sock_sendall"};
 constexpr std::string_view kReader[] = {"add_reader", "run_forever"};
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "err.selector_failure",

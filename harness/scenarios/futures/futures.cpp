@@ -112,7 +112,7 @@ constexpr std::string_view kFuture[] = {"create_future"};
 constexpr std::string_view kBoth[] = {"create_future", "create_task"};
 constexpr CapSet kNeeds{Cap::call_soon, Cap::futures};
 #define LOOPSCOPE_FUTURE_DOC "docs.python.org/3/library/asyncio-future.html#asyncio.Future"
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "future.callbacks_in_order",

@@ -120,6 +120,7 @@ void cancel_refused(Context& cx) {
 }
 
 Coro<void> throws_later(Context& cx) {
+  cx.mark("begins");
   auto turn = next_turn(cx.loop());
   (void)co_await turn;  // It cannot fail.
   throw std::runtime_error("boom");
@@ -140,7 +141,7 @@ void exception_kept(Context& cx) {
     }
   }
   cx.run_once();
-  cx.expect_trace({"created", "boom"});
+  cx.expect_trace({"created", "begins", "boom"});
 }
 
 void factory(Context& cx) {
@@ -183,7 +184,7 @@ constexpr CapSet kNeeds{Cap::call_soon, Cap::call_later, Cap::futures};
 #define LOOPSCOPE_TASK_DOC "docs.python.org/3/library/asyncio-task.html"
 constexpr std::string_view kFactoryDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.set_task_factory";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "task.starts_soon",

@@ -146,7 +146,7 @@ constexpr std::string_view kMake[] = {"new_event_loop", "close"};
 constexpr std::string_view kSignals[] = {"add_signal_handler", "run_forever"};
 constexpr std::string_view kCloseDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.close";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "life.close.idempotent",

@@ -121,7 +121,7 @@ constexpr std::string_view kWorker[] = {"new_event_loop", "run_forever", "add_re
 constexpr std::string_view kTwo[] = {"call_soon_threadsafe", "new_event_loop"};
 constexpr std::string_view kMove[] = {"run_forever"};
 constexpr std::string_view kFork[] = {"get_running_loop", "new_event_loop"};
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "policy.thread_local_running",
@@ -145,7 +145,8 @@ constexpr Scenario kScenarios[] = {
      .needs = {Cap::call_soon, Cap::call_soon_threadsafe},
      .body = two_loops,
      .severity = Severity::common,
-     .api = kTwo},
+     .api = kTwo,
+     .limit = kLimit},
     {.id = "policy.move_between_threads",
      .promise = "A loop that was stopped runs on in another thread, or says that it cannot.",
      .source = "man 2 io_uring_setup, IORING_SETUP_SINGLE_ISSUER (loops that cannot)",

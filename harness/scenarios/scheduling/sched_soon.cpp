@@ -52,10 +52,12 @@ void chain_lets_others_in(Context& cx) {
     loop.call_soon([&] { again(); });
   };
   cx.ok(loop.add_reader(subject, [&] { read = true; }), "add_reader");
-  loop.call_later(20ms, [&] { timed = true; });
-  cx.thread([&] { loop.call_soon_threadsafe([&] { posted = true; }); });
-  peer.send("x");
-  loop.call_soon([&] { again(); });
+  loop.call_soon([&, &to_subject = peer] {
+    to_subject.send("x");
+    loop.call_later(20ms, [&] { timed = true; });
+    cx.thread([&] { loop.call_soon_threadsafe([&] { posted = true; }); });
+    again();
+  });
   cx.run_forever();
   cx.is_true(read && timed && posted, "reader, timer and thread got in between the callbacks");
 }
@@ -112,8 +114,8 @@ void exception_isolated(Context& cx) {
   loop.call_soon([&] { cx.mark("before"); });
   loop.call_soon([] { throw std::runtime_error("boom"); });
   loop.call_soon([&] { cx.mark("after"); });
-  loop.call_soon([&] { loop.stop(); });
-  cx.run_forever();
+  cx.run_once();
+  cx.run_once();
   cx.expect_trace({"before", "handler", "after"});
 }
 
@@ -168,7 +170,7 @@ constexpr std::string_view kSoonDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.call_soon";
 constexpr std::string_view kCancelDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.Handle.cancel";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "sched.soon.fifo",

@@ -91,7 +91,7 @@ constexpr std::string_view kTransport[] = {"close", "Transport.write", "Transpor
 constexpr std::string_view kBuffered[] = {"stop", "run_forever", "Transport.write"};
 constexpr std::string_view kCloseDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.close";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "shut.pending_everything",

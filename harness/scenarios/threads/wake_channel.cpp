@@ -66,7 +66,7 @@ void signal_to_a_worker(Context& cx) {
 constexpr std::string_view kWake[] = {"call_soon_threadsafe", "run_forever"};
 constexpr std::string_view kMake[] = {"new_event_loop", "close"};
 constexpr std::string_view kSignals[] = {"add_signal_handler"};
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "wake.channel_eof",

@@ -44,16 +44,20 @@ void never_early(Context& cx) {
 
 void call_at_deadline(Context& cx) {
   EventLoop& loop = cx.loop();
-  const TimePoint due = loop.time() + 8ms;
-  loop.call_at(due, [&] {
-    cx.not_before(loop.time(), due, "loop.time() in the callback of call_at");
-    cx.mark("future");
-  });
   loop.call_at(loop.time() - 1h, [&] { cx.mark("past"); });
   cx.mark("armed");
-  loop.call_at(due + 1ms, [&] { loop.stop(); });
+  int left = 20;
+  std::function<void()> next = [&] {
+    if (left-- == 0) return loop.stop();
+    const TimePoint due = loop.time() + 2ms;
+    loop.call_at(due, [&, due] {
+      cx.not_before(loop.time(), due, "loop.time() in the callback of call_at");
+      next();
+    });
+  };
+  next();
   cx.run_forever();
-  cx.expect_trace({"armed", "past", "future"});
+  cx.expect_trace({"armed", "past"});
 }
 
 void rounding_up(Context& cx) {
@@ -141,7 +145,7 @@ constexpr std::string_view kLaterDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.call_later";
 constexpr std::string_view kTimeDoc =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.time";
-constexpr std::chrono::milliseconds kLimit{5'000};
+constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
     {.id = "timer.never_early",
