@@ -6,12 +6,12 @@
 namespace loopscope::testing {
 
 Condition condition_of(os::NativeSocket fd) {
-  pollfd slot{fd, POLLIN | POLLOUT, 0};
+  pollfd slot{fd, POLLIN | POLLOUT | POLLPRI, 0};
   const timespec at_once{};
   // ppoll, because that is the wait call which loops over poll declare.
   if (::ppoll(&slot, 1, &at_once, nullptr) <= 0) return {};
   const auto is = [&slot](int flag) { return (slot.revents & flag) != 0; };
-  return {is(POLLIN), is(POLLOUT), is(POLLHUP), is(POLLERR)};
+  return {is(POLLIN), is(POLLOUT), is(POLLHUP), is(POLLERR), is(POLLPRI)};
 }
 
 }  // namespace loopscope::testing

@@ -88,6 +88,11 @@ std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes) {
   return static_cast<std::size_t>(given);
 }
 
+void send_urgent(os::NativeSocket fd, char byte) {
+  if (::send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL) != 1)
+    throw Failure(errno_error("send(MSG_OOB)"));
+}
+
 bool socket_flag(os::NativeSocket fd, SocketFlag flag) {
   int value = 0;
   socklen_t size = sizeof value;

@@ -28,6 +28,9 @@ std::string identity(os::NativeSocket fd);
 /// Asks for a pipe capacity; the one that the system gave. Linux.
 std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes);
 
+/// Sends one byte as urgent (out-of-band) data of a TCP connection.
+void send_urgent(os::NativeSocket fd, char byte);
+
 enum class SocketFlag { broadcast, reuse_address, reuse_port };
 bool socket_flag(os::NativeSocket fd, SocketFlag flag);
 void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on);

@@ -6,7 +6,7 @@
 namespace loopscope::testing {
 
 struct Condition {
-  bool readable = false, writable = false, hangup = false, error = false;
+  bool readable = false, writable = false, hangup = false, error = false, urgent = false;
 };
 /// Never blocks. Nothing is true of a descriptor that cannot be asked.
 Condition condition_of(os::NativeSocket fd);

@@ -184,6 +184,60 @@ void fast_reader(Context& cx) {
   turn_until(cx, [&] { return protocol->lost; });
 }
 
+// A consumer that is never too slow: the pipe is emptied whenever the transport has filled it.
+class Overflowing final : public Protocol {
+ public:
+  Overflowing(os::NativeSocket drain, std::size_t capacity, std::function<void()> set_off)
+      : drain_(drain), capacity_(capacity), set_off_(std::move(set_off)) {}
+  void connection_made(BaseTransport& transport) override {
+    transport_ = &dynamic_cast<Transport&>(transport);
+  }
+  void pause_writing() override { (void)take(drain_, capacity_); }
+  void resume_writing() override {
+    if (++rounds == kSetOff) set_off_();
+    if (rounds < kBudget && !enough) transport_->write(Bytes(capacity_));
+  }
+  void connection_lost(const Error*) override { lost = true; }
+  static constexpr int kSetOff = 10, kBudget = 500;
+  int rounds = 0;
+  bool enough = false, lost = false;
+
+ private:
+  os::NativeSocket drain_;
+  std::size_t capacity_;
+  std::function<void()> set_off_;
+  Transport* transport_ = nullptr;
+};
+
+void fast_writer(Context& cx) {
+  EventLoop& loop = cx.loop();
+  os::Pipe pipe = cx.pipe();
+  ours(os::set_blocking(pipe.read.get(), false));
+  const std::size_t capacity = fill(pipe.write.get());
+  (void)take(pipe.read.get(), capacity);
+  StreamPair other = cx.stream_pair();
+  const auto protocol =
+      std::make_shared<Overflowing>(pipe.read.get(), capacity, [&] { other.peer.send("x"); });
+  const Link link = settle(
+      cx, loop.connect_write_pipe([&] { return protocol; }, std::move(pipe.write)), "connect");
+  cx.ok(link.transport->set_write_buffer_limits(0, 0), "set_write_buffer_limits");
+  int waited = -1;
+  cx.ok(loop.add_reader(other.subject,
+                        [&] {
+                          waited = protocol->rounds - Overflowing::kSetOff;
+                          protocol->enough = true;
+                          (void)loop.remove_reader(other.subject);
+                        }),
+        "add_reader");
+  link.transport->write(Bytes(2 * capacity));
+  turn_until(cx, [&] { return waited >= 0; });
+  cx.note("rounds_before_the_other_descriptor", waited, "count");
+  cx.at_least(waited, 0, "rounds before the other descriptor is served");
+  cx.at_most(waited, 64, "rounds of an endless write before the other descriptor is served");
+  link.transport->abort();
+  turn_until(cx, [&] { return protocol->lost; });
+}
+
 // Accepts as a server does that is written with callbacks: each client starts the next accept.
 class Acceptor {
  public:
@@ -232,6 +286,8 @@ constexpr std::string_view kThreadsafe[] = {"call_soon_threadsafe", "add_reader"
 constexpr std::string_view kSignal[] = {"add_signal_handler", "add_reader", "call_later"};
 constexpr std::string_view kReader[] = {"add_reader"};
 constexpr std::string_view kPipe[] = {"connect_read_pipe", "Protocol.data_received"};
+constexpr std::string_view kWritePipe[] = {"connect_write_pipe", "Transport.write",
+                                           "Protocol.resume_writing"};
 constexpr std::string_view kAccept[] = {"sock_accept", "add_reader"};
 constexpr CapSet kEverything{Cap::call_soon, Cap::call_later, Cap::call_soon_threadsafe,
                              Cap::add_reader, Cap::native_socket};
@@ -282,6 +338,16 @@ constexpr Scenario kScenarios[] = {
      .level = Level::should,
      .authority = Authority::de_facto,
      .api = kPipe},
+    {.id = "fair.fast_writer",
+     .promise = "A pipe whose other end never stops reading does not keep another descriptor from "
+                "being served.",
+     .source = "libuv src/unix/stream.c: at most 32 writes per event",
+     .needs = {Cap::pipes, Cap::flow_control, Cap::add_reader, Cap::native_socket},
+     .body = fast_writer,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::common,
+     .api = kWritePipe},
     {.id = "fair.accept_storm",
      .promise = "Accepting a crowd of clients one after the other does not starve a connection "
                 "that exists.",

@@ -1,4 +1,5 @@
 // add_reader, add_writer: which conditions of a descriptor run a callback, and how often.
+#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
@@ -147,6 +148,24 @@ void unconnected_socket(Context& cx) {
   }
 }
 
+void urgent_byte(Context& cx) {
+  EventLoop& loop = cx.loop();
+  StreamPair pair = cx.tcp_pair();
+  std::string seen;
+  int calls = 0;
+  const auto read = [&] { ++calls, seen += take(pair.subject.native()); };
+  cx.ok(loop.add_reader(pair.subject, read), "add_reader");
+  pair.peer.send("before");
+  run_patiently(cx, [&] { return seen == "before"; });
+  posix::send_urgent(pair.peer.native(), '!');
+  cx.at_most(waits_while_idle(cx), kFewWaits, "wait calls in 20 ms after an urgent byte");
+  cx.note("reader_calls", calls, "count");
+  pair.peer.send("after");
+  run_patiently(cx, [&] { return seen.size() >= 11; });
+  cx.equal(seen, "beforeafter", "the data that is not urgent");
+  cx.ok(loop.remove_reader(pair.subject), "remove_reader");
+}
+
 void nested_poller(Context& cx) {
   const LoopDescriptor* epoll = nullptr;
   for (const LoopDescriptor* row : all_loops()) {
@@ -247,6 +266,16 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::de_facto,
      .severity = Severity::edge,
      .api = kBoth},
+    {.id = "rw.oob",
+     .promise = "An urgent byte of a TCP peer neither spins the loop nor counts as data, and the "
+                "data behind it arrives.",
+     .source = "man 7 tcp, out-of-band data; man 2 poll, POLLPRI",
+     .needs = {Cap::add_reader, Cap::call_later, Cap::native_socket},
+     .body = urgent_byte,
+     .level = Level::should,
+     .authority = Authority::man_page,
+     .severity = Severity::edge,
+     .api = kReader},
     {.id = "rw.nested_poller",
      .promise = "The wait descriptor of another loop can be watched: it is readable exactly while "
                 "something inside is ready.",

@@ -92,7 +92,8 @@ void peer_gone(Context& cx) {
   expect_broken(cx, outcome(cx, sending, "sock_sendall"), "a send waiting when the peer closes");
 
   StreamPair tcp = cx.tcp_pair();
-  const Future<void> stalled = loop.sock_sendall(tcp.subject, pattern(std::size_t{16} << 20));
+  ours(os::set_buffer_sizes(tcp.subject.native(), 65536, 0));
+  const Future<void> stalled = loop.sock_sendall(tcp.subject, Bytes(std::size_t{8} << 20));
   turn(cx, 3);
   tcp.peer.reset();
   expect_broken(cx, await_outcome(cx, stalled), "a send waiting when the peer resets");

@@ -75,6 +75,33 @@ class ReadsUntilEmpty final : public SelectorLoop {
   std::uint64_t serial_ = 0;
 };
 
+/// Goes on writing for as long as there is room.
+class WritesUntilFull final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  Result<void> watch(os::NativeSocket fd, Direction direction,
+                     std::function<void()> ready) override {
+    if (direction == Direction::read) return SelectorLoop::watch(fd, direction, std::move(ready));
+    watched_[fd] = true;
+    return SelectorLoop::watch(fd, direction, [this, fd, ready = std::move(ready)] {
+      do {
+        ready();
+      } while (watched_[fd] && condition_of(fd).writable);
+    });
+  }
+  void unwatch(os::NativeSocket fd, Direction direction) override {
+    if (direction == Direction::write) watched_[fd] = false;
+    SelectorLoop::unwatch(fd, direction);
+  }
+  Result<bool> remove_writer(FileObj file) override {
+    watched_[file.native()] = false;
+    return SelectorLoop::remove_writer(file);
+  }
+
+ private:
+  std::map<os::NativeSocket, bool> watched_;
+};
+
 class LostTwice final : public StreamBetween {
  public:
   using StreamBetween::StreamBetween;
@@ -108,12 +135,14 @@ using Names = std::string_view;
 constexpr Names kDrains[] = {"fair.ready_vs_io", "fair.threadsafe_storm", "fair.accept_storm"};
 constexpr Names kSignals[] = {"fair.signal_storm"};
 constexpr Names kReads[] = {"fair.fast_reader"};
+constexpr Names kWrites[] = {"fair.fast_writer"};
 constexpr Names kTwice[] = {"reent.close_in_callbacks", "reent.use_in_connection_lost",
                             "reent.remove_other_transport", "reent.buffer_provider"};
 constexpr Names kBatch[] = {"reent.exception_handler_stops"};
 constexpr Names kCancel[] = {"reent.timer_modifies_heap"};
 
 constexpr Names kKeeps[] = {"rw.level_triggered", "sock.recv.basic", "rw.remove.returns"};
+constexpr Names kKeepsReading[] = {"rw.level_triggered", "sock.recv.basic"};
 constexpr Names kKeepsMore[] = {"rw.writer.immediate", "sock.recv.basic", "flow.high_zero"};
 
 constexpr FaultyLoop kLoops[] = {
@@ -129,6 +158,10 @@ constexpr FaultyLoop kLoops[] = {
      .defect = "A descriptor is read until it is empty before the next one gets its turn.",
      .must_fail = kReads,
      .must_pass = kKeepsMore},
+    {.loop = poll_based<WritesUntilFull>("faulty.writes_until_full"),
+     .defect = "A descriptor is written to until it is full before the next one gets its turn.",
+     .must_fail = kWrites,
+     .must_pass = kKeepsReading},
     {.loop = poll_based<StreamsThrough<LostTwice>>("faulty.connection_lost_repeated"),
      .defect = "connection_lost is called twice.",
      .must_fail = kTwice,

@@ -135,6 +135,17 @@ class AlwaysWritable final : public WrappedSelector {
   }
 };
 
+class UrgentSpins final : public WrappedSelector {
+ public:
+  using WrappedSelector::WrappedSelector;
+  Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) override {
+    for (const auto& [fd, interest] : interests_) {
+      if (interest.read && condition_of(fd).urgent) timeout = Duration::zero();
+    }
+    return WrappedSelector::wait(timeout, ready);
+  }
+};
+
 class IdleOnesReported final : public WrappedSelector {
  public:
   using WrappedSelector::WrappedSelector;
@@ -270,6 +281,7 @@ constexpr Names kError[] = {"rw.hup_delivered_as_read", "rw.error_unregisters_no
 constexpr Names kUnregisters[] = {"rw.error_unregisters_not"};
 constexpr Names kWritable[] = {"rw.pipe.write_granularity", "rw.writer.immediate",
                                "sock.sendall.large"};
+constexpr Names kUrgent[] = {"rw.oob"};
 constexpr Names kIdle[] = {"limit.10k_idle_connections", "rw.level_triggered"};
 constexpr Names kClosed[] = {"rw.closed_without_remove", "sock.close_while_pending"};
 constexpr Names kUnchanged[] = {"rw.fd_reuse.unremoved"};
@@ -318,6 +330,10 @@ constexpr FaultyLoop kLoops[] = {
     {.loop = poll_wrapped<AlwaysWritable>("faulty.always_writable"),
      .defect = "Every descriptor that is watched for writing counts as writable.",
      .must_fail = kWritable,
+     .must_pass = kKeepsLevel},
+    {.loop = poll_wrapped<UrgentSpins>("faulty.urgent_data_spins"),
+     .defect = "Urgent data ends every wait at once, and nobody is told of it.",
+     .must_fail = kUrgent,
      .must_pass = kKeepsLevel},
     {.loop = poll_wrapped<IdleOnesReported>("faulty.idle_descriptors_reported"),
      .defect = "Every watched descriptor is reported in every wait.",
