@@ -12,6 +12,7 @@
 #include "harness/patterns.hpp"
 #include "harness/testing/faulty.hpp"
 #include "harness/testing/self_scenarios.hpp"
+#include "probe/probe.hpp"
 
 namespace loopscope::cli {
 namespace {
@@ -98,6 +99,14 @@ std::vector<std::string> scenario_ids() {
   return ids;
 }
 
+std::vector<std::string> fact_ids() {
+  std::vector<std::string> ids;
+  for (const ProbeFile* file : all_probe_files()) {
+    for (const Fact& fact : file->facts) ids.emplace_back(fact.id);
+  }
+  return ids;
+}
+
 const LoopDescriptor* find_loop(std::string_view name) {
   for (const LoopDescriptor* loop : all_loops()) {
     if (loop->name == name) return loop;
@@ -140,7 +149,8 @@ void unknown_id(std::string_view kind, std::string_view wanted,
   const std::vector<std::string> near = near_matches(wanted, known);
   Message message("LS010", fmt::format("no {} matches \"{}\"", kind, wanted));
   message.fact("near", fmt::format("{}", fmt::join(near, ", ")));
-  stop(message.next(fmt::format("loopscope list {}s", kind)));
+  stop(message.next(kind == "id" ? "loopscope list scenarios"
+                                 : fmt::format("loopscope list {}s", kind)));
 }
 
 namespace {

@@ -46,6 +46,8 @@ const LoopDescriptor* find_loop(std::string_view name);
 std::vector<std::string> loop_names();    // faulty ones at the end
 std::vector<std::string> scenario_ids();  // without the harness's own
 
+std::vector<std::string> fact_ids();
+
 /// Stops: nothing of that kind has this name; names what is near.
 [[noreturn]] void unknown_id(std::string_view kind, std::string_view wanted,
                              const std::vector<std::string>& known);

@@ -1,0 +1,187 @@
+// loopscope explain: everything about one id.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "harness/kills.hpp"
+#include "harness/testing/faulty.hpp"
+#include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
+#include "probe/measure.hpp"
+#include "probe/render.hpp"
+
+namespace loopscope::commands {
+namespace {
+
+/// "key   value" lines; empty values are left out.
+class Sheet {
+ public:
+  explicit Sheet(std::string title) : text_(std::move(title) + "\n") {}
+  Sheet& line(std::string_view key, std::string_view value) {
+    if (!value.empty()) text_ += fmt::format("  {:<11} {}\n", key, value);
+    return *this;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string joined(Names names) { return fmt::format("{}", fmt::join(names, ", ")); }
+
+std::string capability_list(CapSet set) {
+  std::vector<std::string_view> ids;
+  for (const CapInfo& capability : all_caps()) {
+    if (set.has(capability.cap)) ids.push_back(capability.id);
+  }
+  return joined(ids);
+}
+
+const ScenarioFile* file_of(const Scenario& scenario) {
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& candidate : file->scenarios) {
+      if (&candidate == &scenario) return file;
+    }
+  }
+  return nullptr;
+}
+
+std::string about(const Scenario& scenario) {
+  const KillTable kills = kill_table();
+  const auto killed = kills.find(scenario.id);
+  const ScenarioFile* file = file_of(scenario);
+  Sheet sheet(fmt::format("scenario {}", scenario.id));
+  sheet.line("promise", scenario.promise).line("source", scenario.source);
+  if (file != nullptr) sheet.line("group", fmt::format("{} {}", file->group, file->topic));
+  sheet
+      .line("level",
+            fmt::format("{}, authority {}: {}", name(scenario.level), name(scenario.authority),
+                        can_fail(scenario.level, scenario.authority)
+                            ? "a loop that breaks it fails"
+                            : "a loop that breaks it diverges, and stays green"))
+      .line("severity", name(scenario.severity))
+      .line("needs", capability_list(scenario.needs))
+      .line("facts", joined(scenario.facts))
+      .line("api", joined(scenario.api))
+      .line("runs", scenario.timing      ? "alone: it depends on timing"
+                    : scenario.exclusive ? "alone"
+                                         : "beside others")
+      .line("limit", fmt::format("{} ms", scenario.limit.count()))
+      .line("catches", killed == kills.end() ? "(no faulty loop names it)"
+                                             : fmt::format("{}", fmt::join(killed->second, ", ")));
+  for (const LoopDescriptor* loop : all_loops()) {
+    if (loop->make == nullptr) continue;
+    const CapSet missing = scenario.needs.without(loop->native | loop->emulated);
+    sheet.line(loop->name, missing.empty() ? fmt::format("{} cell --loop {} --scenario {}",
+                                                         cli::invoked_as(), loop->name, scenario.id)
+                                           : "unsupported: it lacks " + capability_list(missing));
+  }
+  return sheet.text();
+}
+
+std::string about(const LoopDescriptor& loop) {
+  Sheet sheet(fmt::format("loop {}", loop.name));
+  sheet.line("family", name(loop.family))
+      .line("mechanism", loop.mechanism)
+      .line("absent", loop.absent_because)
+      .line("native", capability_list(loop.native))
+      .line("emulated", capability_list(loop.emulated))
+      .line("lacks", capability_list(CapSet::all().without(loop.native | loop.emulated)))
+      .line("waits with", joined(loop.wait_calls))
+      .line("waits on", loop.wait_descriptor_kind)
+      .line("resolution", fmt::format("{} ns", loop.clock_resolution.count()));
+  if (const testing::FaultyLoop* faulty = testing::find_faulty(loop.name)) {
+    sheet.line("defect", faulty->defect)
+        .line("must fail", joined(faulty->must_fail))
+        .line("must pass", joined(faulty->must_pass));
+  }
+  if (loop.make != nullptr) {
+    sheet.line("run", fmt::format("{} run --loop {}", cli::invoked_as(), loop.name));
+  }
+  return sheet.text();
+}
+
+/// Asks the fact now: the answer of this machine is the best explanation.
+std::string about_fact(std::string_view id) {
+  std::string text;
+  for (const MeasuredFact& fact : measure_facts(id)) {
+    if (fact.id != id) continue;
+    Sheet sheet(fmt::format("fact {}", fact.id));
+    sheet.line("question", fact.question)
+        .line("here", value_text(fact.result))
+        .line("reason", fact.result.reason == Reason::none ? "" : name(fact.result.reason))
+        .line("note", fact.result.note)
+        .line("method", name(fact.result.method));
+    for (const Evidence& evidence : fact.result.evidence) {
+      sheet.line("evidence", fmt::format("{} = {}", evidence.call, evidence.result));
+    }
+    sheet.line("source", fact.source).line("why", fact.why);
+    text += sheet.text();
+  }
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& scenario : file->scenarios) {
+      if (std::find(scenario.facts.begin(), scenario.facts.end(), id) == scenario.facts.end()) {
+        continue;
+      }
+      text += fmt::format("  {:<11} {}\n", "needed by", scenario.id);
+    }
+  }
+  return text;
+}
+
+std::string about(const MessageInfo& message) {
+  return Sheet(fmt::format("message {}: {}", message.id, message.title))
+      .line("meaning", message.meaning)
+      .line("remedy", message.remedy)
+      .text();
+}
+
+std::vector<std::string> everything() {
+  std::vector<std::string> known = cli::scenario_ids();
+  const auto add = [&](std::vector<std::string> more) {
+    known.insert(known.end(), more.begin(), more.end());
+  };
+  add(cli::loop_names());
+  add(cli::fact_ids());
+  for (const CapInfo& capability : all_caps()) known.emplace_back(capability.id);
+  for (const MessageInfo& message : all_messages()) known.emplace_back(message.id);
+  return known;
+}
+
+std::string about(const CapInfo& capability) {
+  Sheet sheet(fmt::format("capability {}", capability.id));
+  sheet.line("title", capability.title).line("source", capability.anchor);
+  for (const LoopDescriptor* loop : all_loops()) {
+    sheet.line(loop->name, name(loop->support(capability.cap)));
+  }
+  return sheet.text();
+}
+
+int run(const std::string& id) {
+  std::string text;
+  if (const Scenario* scenario = find_scenario(id)) text += about(*scenario);
+  if (const LoopDescriptor* loop = cli::find_loop(id)) text += about(*loop);
+  if (const MessageInfo* message = find_message(id)) text += about(*message);
+  if (const std::optional<Cap> cap = cap_by_id(id)) text += about(info(*cap));
+  const std::vector<std::string> facts = cli::fact_ids();
+  if (std::find(facts.begin(), facts.end(), id) != facts.end()) text += about_fact(id);
+  if (text.empty()) cli::unknown_id("id", id, everything());
+  cli::print(text);
+  return value(ExitCode::green);
+}
+
+Action setup(CLI::App& app) {
+  auto id = std::make_shared<std::string>();
+  app.add_option("id", *id, "A scenario, fact, loop, capability or message")->required();
+  return [id] { return run(*id); };
+}
+
+}  // namespace
+
+extern const Command explain_command{
+    .name = "explain",
+    .summary = "Explain one scenario, fact, loop, capability or message",
+    .setup = setup};
+
+}  // namespace loopscope::commands

@@ -1,0 +1,198 @@
+// loopscope list: what this build knows.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "harness/kills.hpp"
+#include "harness/patterns.hpp"
+#include "harness/testing/faulty.hpp"
+#include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
+#include "probe/probe.hpp"
+
+namespace loopscope::commands {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string what, format = "text";
+  std::vector<std::string> only;
+  bool kills = false;
+};
+
+/// A row of a list: columns for people, an object for programs.
+struct Row {
+  std::string id;
+  std::vector<std::string> columns;
+  Json object;
+};
+
+Json names_json(Names names) {
+  Json list = Json::array();
+  for (const std::string_view name : names) list.push_back(name);
+  return list;
+}
+
+std::vector<Row> loop_rows() {
+  std::vector<Row> rows;
+  for (const LoopDescriptor* loop : all_loops()) {
+    const bool present = loop->make != nullptr;
+    const std::string state =
+        present ? std::string(loop->mechanism) : fmt::format("absent: {}", loop->absent_because);
+    rows.push_back({std::string(loop->name),
+                    {std::string(name(loop->family)), state},
+                    {{"name", loop->name},
+                     {"family", name(loop->family)},
+                     {"mechanism", loop->mechanism},
+                     {"present", present},
+                     {"absent_because", loop->absent_because}}});
+  }
+  return rows;
+}
+
+Row scenario_row(const ScenarioFile& file, const Scenario& scenario,
+                 const std::vector<std::string>& kills) {
+  Json needs = Json::array();
+  for (const CapInfo& capability : all_caps()) {
+    if (scenario.needs.has(capability.cap)) needs.push_back(capability.id);
+  }
+  return {std::string(scenario.id),
+          {std::string(file.group), std::string(name(scenario.level)),
+           std::string(name(scenario.severity)), std::string(scenario.promise)},
+          {{"id", scenario.id},
+           {"group", file.group},
+           {"topic", file.topic},
+           {"promise", scenario.promise},
+           {"source", scenario.source},
+           {"level", name(scenario.level)},
+           {"authority", name(scenario.authority)},
+           {"severity", name(scenario.severity)},
+           {"needs", std::move(needs)},
+           {"facts", names_json(scenario.facts)},
+           {"api", names_json(scenario.api)},
+           {"timing", scenario.timing},
+           {"exclusive", scenario.exclusive},
+           {"limit_ms", scenario.limit.count()},
+           {"kills", kills}}};
+}
+
+std::vector<Row> scenario_rows(bool with_kills) {
+  const KillTable table = kill_table();
+  std::vector<Row> rows;
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& scenario : file->scenarios) {
+      const auto found = table.find(scenario.id);
+      const std::vector<std::string> kills =
+          found == table.end() ? std::vector<std::string>{} : found->second;
+      Row row = scenario_row(*file, scenario, kills);
+      if (with_kills) {
+        row.columns = {kills.empty() ? "(none)" : fmt::format("{}", fmt::join(kills, ", "))};
+      }
+      rows.push_back(std::move(row));
+    }
+  }
+  return rows;
+}
+
+std::vector<Row> fact_rows() {
+  std::vector<Row> rows;
+  for (const ProbeFile* file : all_probe_files()) {
+    for (const Fact& fact : file->facts) {
+      rows.push_back({std::string(fact.id),
+                      {std::string(file->group), std::string(fact.question)},
+                      {{"id", fact.id},
+                       {"mechanism", file->mechanism},
+                       {"group", file->group},
+                       {"question", fact.question},
+                       {"source", fact.source},
+                       {"why", fact.why}}});
+    }
+  }
+  return rows;
+}
+
+std::vector<Row> faulty_rows() {
+  std::vector<Row> rows;
+  for (const testing::FaultyFile* file : testing::all_faulty_files()) {
+    for (const testing::FaultyLoop& faulty : file->loops) {
+      rows.push_back(
+          {std::string(faulty.loop.name),
+           {fmt::format("{:>3} must fail", faulty.must_fail.size()), std::string(faulty.defect)},
+           {{"name", faulty.loop.name},
+            {"defect", faulty.defect},
+            {"must_fail", names_json(faulty.must_fail)},
+            {"must_pass", names_json(faulty.must_pass)}}});
+    }
+  }
+  return rows;
+}
+
+std::string as_table(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.columns.size() + 1));
+    widths[0] = std::max(widths[0], row.id.size());
+    for (std::size_t i = 0; i < row.columns.size(); ++i) {
+      widths[i + 1] = std::max(widths[i + 1], row.columns[i].size());
+    }
+  }
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line = fmt::format("{:<{}}", row.id, widths[0]);
+    for (std::size_t i = 0; i < row.columns.size(); ++i) {
+      const bool last = i + 1 == row.columns.size();
+      line += fmt::format("  {:<{}}", row.columns[i], last ? 0 : widths[i + 1]);
+    }
+    text += line + "\n";
+  }
+  return text;
+}
+
+std::vector<Row> rows_of(const Options& options) {
+  if (options.what == "loops") return loop_rows();
+  if (options.what == "scenarios") return scenario_rows(options.kills);
+  return options.what == "facts" ? fact_rows() : faulty_rows();
+}
+
+int run(const Options& options) {
+  std::vector<Row> rows = rows_of(options);
+  const std::vector<std::string> patterns = split_patterns(options.only);
+  if (!patterns.empty()) {
+    rows.erase(std::remove_if(rows.begin(), rows.end(),
+                              [&](const Row& row) { return !selected(patterns, row.id); }),
+               rows.end());
+  }
+  if (options.format == "json") {
+    Json list = Json::array();
+    for (Row& row : rows) list.push_back(std::move(row.object));
+    cli::print(list.dump(2) + "\n");
+  } else {
+    cli::print(as_table(rows));
+  }
+  return value(rows.empty() ? ExitCode::nothing_ran : ExitCode::green);
+}
+
+Action setup(CLI::App& app) {
+  using cli::with_variable;
+  auto options = std::make_shared<Options>();
+  app.add_option("what", options->what, "loops, scenarios, facts or faulty")
+      ->required()
+      ->check(CLI::IsMember({"loops", "scenarios", "facts", "faulty"}));
+  app.add_option("only", options->only, "Ids, globs, prefixes (default: all)");
+  with_variable(app.add_flag("--kills", options->kills,
+                             "Of scenarios: which faulty loops each of them catches"));
+  with_variable(app.add_option("-f,--format", options->format, "text or json"))
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command list_command{
+    .name = "list", .summary = "List loops, scenarios, facts or faulty loops", .setup = setup};
+
+}  // namespace loopscope::commands

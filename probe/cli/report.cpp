@@ -1,0 +1,104 @@
+// loopscope report: a journal into a document.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
+#include "reports/format.hpp"
+#include "reports/load.hpp"
+#include "reports/tally.hpp"
+
+namespace loopscope::commands {
+namespace {
+
+struct Options {
+  std::string journal, format = "console", out = "-";
+};
+
+std::string list_of_formats() {
+  std::string text;
+  for (const reports::Format* format : all_formats()) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", format->name);
+  }
+  return text;
+}
+
+/// A folder stands for the journal in it.
+std::string journal_path(const std::string& given) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(given, ignored)) return given;
+  return (std::filesystem::path(given) / "journal.ndjson").string();
+}
+
+reports::Run load(const std::string& path) {
+  Result<reports::Run> run = reports::load_file(path);
+  if (run.ok()) return std::move(run).value();
+  const bool damaged = run.error().is(Errc::protocol);
+  cli::stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be read", path))
+                .fact("because", damaged ? run.error().detail : to_string(run.error())));
+}
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (file) return;
+  cli::stop(Message("LS060", fmt::format("{} was not written", path))
+                .fact("because", std::make_error_code(static_cast<std::errc>(errno)).message()));
+}
+
+int run(const Options& options) {
+  const reports::Format* format = reports::find_format(options.format);
+  if (format == nullptr) {
+    cli::stop(Message("LS001", fmt::format("no format is called \"{}\"", options.format))
+                  .fact("known", list_of_formats()));
+  }
+  const std::string path = journal_path(options.journal);
+  const reports::Run loaded = load(path);
+  if (!loaded.complete) {
+    cli::print_error(Message("LS022", fmt::format("{} is incomplete", path), Message::Kind::warning)
+                         .fact("because", loaded.incomplete_because)
+                         .next(fmt::format("loopscope run --resume {}", path))
+                         .text());
+  }
+  const bool to_terminal = options.out == "-";
+  const Result<std::string> text =
+      format->render(loaded, {.colour = to_terminal && cli::colour_on(1)});
+  if (!text.ok()) {
+    cli::stop(Message("LS070", fmt::format("{} could not be rendered", options.format))
+                  .fact("because", to_string(text.error())),
+              ExitCode::bug);
+  }
+  if (to_terminal) {
+    cli::print(text.value());
+  } else {
+    write(options.out, text.value());
+  }
+  const std::string verdict = reports::verdict(loaded);
+  if (verdict == "red") return value(ExitCode::red);
+  return value(verdict == "green" ? ExitCode::green : ExitCode::unknown);
+}
+
+Action setup(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("journal", options->journal, "A journal, or the folder of a run")->required();
+  cli::with_variable(app.add_option("-f,--format", options->format, "One of: " + list_of_formats()))
+      ->capture_default_str();
+  cli::with_variable(
+      app.add_option("-o,--out", options->out, "File to write; - is standard output"))
+      ->capture_default_str();
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command report_command{.name = "report",
+                                    .summary =
+                                        "Turn the journal of a run into a document; the exit "
+                                        "code is the run's verdict",
+                                    .setup = setup};
+
+}  // namespace loopscope::commands
