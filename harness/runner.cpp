@@ -24,7 +24,8 @@ std::uint64_t next_number() {
 
 Duration limit_of(const PlannedCell& cell, const RunnerOptions& options) {
   const std::chrono::duration<double, std::nano> scaled =
-      std::chrono::nanoseconds(cell.scenario->limit) * options.limit_scale;
+      (options.limit_for ? options.limit_for(cell) : Duration(cell.scenario->limit)) *
+      options.limit_scale;
   return std::chrono::duration_cast<Duration>(scaled);
 }
 

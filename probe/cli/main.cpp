@@ -2,16 +2,30 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <map>
 
 #include "harness/exit_code.hpp"
 #include "harness/host.hpp"
+#include "harness/patterns.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 
 namespace loopscope {
 namespace {
+
+/// The first word is no option and no command: says so, instead of CLI11's general complaint.
+void check_command(const CLI::App& app) {
+  if (cli::arguments().empty() || cli::arguments().front().substr(0, 1) == "-") return;
+  std::vector<std::string> known;
+  for (const CLI::App* sub : app.get_subcommands({})) known.push_back(sub->get_name());
+  const std::string& word = cli::arguments().front();
+  if (std::find(known.begin(), known.end(), word) != known.end()) return;
+  Message message("LS001", fmt::format("no command is called \"{}\"", word));
+  message.fact("near", fmt::format("{}", fmt::join(near_matches(word, known), ", ")));
+  cli::stop(message.next("loopscope --help"));
+}
 
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<const CLI::App*> chosen = app.get_subcommands({});
@@ -40,6 +54,7 @@ int run(int argc, char** argv) {
     if (command->hidden) sub->group("");
     actions[sub] = command->setup(*sub);
   }
+  check_command(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -10,6 +10,7 @@
 #include "harness/kills.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/plan_facts.hpp"
 #include "probe/cli/run_session.hpp"
 #include "probe/environment.hpp"
 #include "probe/measure.hpp"
@@ -52,25 +53,6 @@ std::string platform_of(const HostBlock& block) {
   return platform;
 }
 
-FactAnswer answer_of(const MeasuredFact& fact) {
-  if (fact_is_true(fact)) return {.holds = true, .reason = {}};
-  const FactResult& result = fact.result;
-  std::string why = value_text(result);
-  if (result.reason != Reason::none) why += fmt::format(" ({})", name(result.reason));
-  for (const Evidence& evidence : result.evidence) {
-    if (evidence.errno_value == 0) continue;
-    why += fmt::format("; {}: {}", evidence.call, evidence.result);
-    break;
-  }
-  return {.holds = false, .reason = why};
-}
-
-FactAnswers answers_of(const std::vector<MeasuredFact>& facts) {
-  FactAnswers answers;
-  for (const MeasuredFact& fact : facts) answers[fact.id] = answer_of(fact);
-  return answers;
-}
-
 void make_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -101,19 +83,11 @@ void rotate_journal(const fs::path& journal) {
 }
 
 RunnerOptions runner_options(const Options& options, double limit_scale, std::int64_t slack_ms) {
-  Result<std::string> self = own_executable();
-  if (!self.ok()) {
-    cli::stop(Message("LS070", "this program does not know its own path")
-                  .fact("because", to_string(self.error())),
-              ExitCode::bug);
-  }
-  const unsigned jobs = options.jobs != 0 ? options.jobs : static_cast<unsigned>(effective_cpus());
-  return {.executable = self.value(),
-          .invoked_as = cli::invoked_as(),
-          .jobs = std::max(jobs, 1U),
-          .slack = std::chrono::milliseconds(slack_ms),
-          .limit_scale = limit_scale,
-          .allow_fallback = options.allow_fallback};
+  RunnerOptions runner = cli::base_runner_options(options.jobs);
+  runner.slack = std::chrono::milliseconds(slack_ms);
+  runner.limit_scale = limit_scale;
+  runner.allow_fallback = options.allow_fallback;
+  return runner;
 }
 
 void write_document(const reports::Run& run, std::string_view format, const fs::path& path) {
@@ -198,7 +172,7 @@ ExitCode run_fresh(const Options& options) {
   const std::vector<MeasuredFact> facts = measure_facts();
   for (const MeasuredFact& fact : facts) cli::append(session, fact_line(fact_json(fact)));
   session.plan = make_plan(
-      loops, scenarios, answers_of(facts),
+      loops, scenarios, cli::answers_of(facts),
       {.repeat = options.repeat, .seed = options.seed, .with_timing = !options.no_timing});
   session.states = cli::states_of(session.plan);
   cli::append(session, plan_line(session.plan));

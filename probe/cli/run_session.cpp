@@ -12,29 +12,11 @@
 #include "harness/messages.hpp"
 #include "harness/run_verdict.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/plan_facts.hpp"
 #include "probe/cli/progress.hpp"
 
 namespace loopscope::cli {
 namespace {
-
-/// A directory for all cells of the run, gone at its end.
-class TempRoot {
- public:
-  TempRoot() {
-    Result<std::string> made = host::make_temp_dir("loopscope");
-    if (!made.ok()) {
-      stop(Message("LS030", "no temporary directory").fact("because", to_string(made.error())));
-    }
-    path_ = std::move(made).value();
-  }
-  ~TempRoot() { host::remove_tree(path_); }
-  TempRoot(const TempRoot&) = delete;
-  TempRoot& operator=(const TempRoot&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::vector<Expectation> parsed(std::string_view text, const std::string& where) {
   Result<std::vector<Expectation>> entries = parse_expectations(text);
