@@ -29,8 +29,8 @@ FactResult median_of(std::vector<double> samples, Unit unit, std::string note = 
 
 class ProbeContext {
  public:
-  /// temp_dir: a private, empty, existing folder; empty where none could be made.
-  explicit ProbeContext(std::string temp_dir) : temp_dir_(std::move(temp_dir)) {}
+  /// folder: where the fact's own folder goes when it asks for it; empty where there is none.
+  explicit ProbeContext(std::string folder) : folder_(std::move(folder)) {}
 
   /// Records a call and what it returned, with errno when that was -1. Returns what it returned;
   /// errno is as the call left it.
@@ -54,8 +54,9 @@ class ProbeContext {
   /// errno of the last recorded call that failed; 0 when none did.
   int last_error() const { return error_; }
 
-  const std::string& temp_dir() const { return temp_dir_; }
-  std::string temp_path(std::string_view name) const { return temp_dir_ + "/" + std::string(name); }
+  /// A private folder, made at the first call; empty where none could be made.
+  const std::string& temp_dir();
+  std::string temp_path(std::string_view name) { return temp_dir() + "/" + std::string(name); }
   /// A fresh file of the folder, open for reading and writing, positioned at 0; recorded.
   os::UniqueFd temp_file(std::string_view contents = {});
 
@@ -65,7 +66,7 @@ class ProbeContext {
  private:
   void record(std::string_view what, long long returned, int error);
 
-  std::string temp_dir_;
+  std::string folder_, temp_dir_;
   std::vector<Evidence> evidence_;
   int error_ = 0;
   int files_ = 0;

@@ -73,17 +73,10 @@ bool write_all(int fd, std::string_view data) {
 
 /// A refusal under a seccomp filter may be the filter's and not the kernel's.
 void mention_seccomp(FactResult& result, bool filtered) {
-  if (!filtered) return;
+  if (!filtered || result.note.find("seccomp") != std::string::npos) return;
   if (result.reason != Reason::not_implemented && result.reason != Reason::denied) return;
   if (!result.note.empty()) result.note += "; ";
   result.note += "a seccomp filter is active and may be what answered";
-}
-
-/// A folder for one fact; empty when there is none.
-std::string subfolder(const std::string& folder, int number) {
-  if (folder.empty()) return {};
-  const std::string path = folder + "/" + std::to_string(number);
-  return ::mkdir(path.c_str(), 0700) == 0 ? path : std::string();
 }
 
 /// Crashes are this process's own here: no handler of the program reports them, and no core file
@@ -104,7 +97,7 @@ void crash_quietly() {
   const bool filtered = status_field("Seccomp") == "2";
   int number = 0;
   for (const Fact* fact : facts) {
-    ProbeContext cx(subfolder(folder, ++number));
+    ProbeContext cx(folder.empty() ? folder : folder + "/" + std::to_string(++number));
     TimedResult answer;
     const TimePoint start = now();
     try {
@@ -219,8 +212,15 @@ Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseco
   return {};
 }
 
+const std::string& ProbeContext::temp_dir() {
+  if (!temp_dir_.empty() || folder_.empty()) return temp_dir_;
+  if (call("mkdir(temporary folder)", ::mkdir(folder_.c_str(), 0700)) == 0) temp_dir_ = folder_;
+  folder_.clear();
+  return temp_dir_;
+}
+
 os::UniqueFd ProbeContext::temp_file(std::string_view contents) {
-  if (temp_dir_.empty()) {
+  if (temp_dir().empty()) {
     errno = ENOENT;
     call("mkdtemp (no temporary folder could be made)", -1);
     return {};
