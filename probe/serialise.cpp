@@ -78,25 +78,30 @@ void write_value(Writer& out, const FactValue& value) {
   }
 }
 
-std::optional<FactValue> read_value(Reader& in) {
+bool read_value(Reader& in, FactValue& value) {
   switch (in.number<std::uint8_t>()) {
     case 0:
-      return FactValue{};
+      value.emplace<std::monostate>();
+      return true;
     case 1:
-      return FactValue{in.number<std::uint8_t>() != 0};
+      value.emplace<bool>(in.number<std::uint8_t>() != 0);
+      return true;
     case 2:
-      return FactValue{in.number<std::int64_t>()};
+      value.emplace<std::int64_t>(in.number<std::int64_t>());
+      return true;
     case 3:
-      return FactValue{in.number<double>()};
+      value.emplace<double>(in.number<double>());
+      return true;
     case 4:
-      return FactValue{in.text()};
+      value.emplace<std::string>(in.text());
+      return true;
     case 5: {
-      std::vector<std::string> list;
+      auto& list = value.emplace<std::vector<std::string>>();
       for (std::size_t n = in.items(4); n > 0; --n) list.push_back(in.text());
-      return FactValue{std::move(list)};
+      return true;
     }
     default:
-      return std::nullopt;
+      return false;
   }
 }
 
@@ -112,9 +117,7 @@ std::optional<TimedResult> read_answer(Reader& in) {
   TimedResult answer;
   FactResult& r = answer.result;
   answer.took_ns = in.number<std::int64_t>();
-  std::optional<FactValue> value = read_value(in);
-  if (!value) return std::nullopt;
-  r.value = std::move(*value);
+  if (!read_value(in, r.value)) return std::nullopt;
   if (!read_enum(in, Unit::seconds, r.unit)) return std::nullopt;
   if (!read_enum(in, Reason::failed, r.reason)) return std::nullopt;
   if (!read_enum(in, Method::declared, r.method)) return std::nullopt;
