@@ -1,0 +1,101 @@
+#include "harness/expectation.hpp"
+
+#include <doctest/doctest.h>
+
+namespace loopscope {
+namespace {
+
+constexpr std::string_view kGood = R"({"schema": "loopscope.expectations/1", "expectations": [
+  {"scenario": "timer.*", "platform": "linux *", "outcome": "fail",
+   "why": "counts milliseconds", "source": "docs.libuv.org"},
+  {"scenario": "old.gone", "platform": "*", "outcome": "hang", "why": "x", "source": "y"}]})";
+
+TEST_CASE("a sound file is read, and the first entry that applies is found") {
+  const Result<std::vector<Expectation>> read = parse_expectations(kGood);
+  REQUIRE(read.ok());
+  const std::vector<Expectation>& list = read.value();
+  REQUIRE(list.size() == 2);
+  const Expectation* found = find_expectation(list, "timer.never_early", "linux 6.1 x86_64");
+  REQUIRE(found != nullptr);
+  CHECK(found->outcome == Outcome::fail);
+  CHECK(found->why == "counts milliseconds");
+  CHECK(find_expectation(list, "timer.never_early", "darwin 23 arm64") == nullptr);
+  CHECK(find_expectation(list, "sched.soon.fifo", "linux 6.1 x86_64") == nullptr);
+}
+
+TEST_CASE("an entry that names no scenario is unmatched") {
+  const std::vector<Expectation> list = parse_expectations(kGood).value();
+  const std::vector<std::string> ids = {"timer.never_early", "sched.soon.fifo"};
+  const std::vector<Expectation> stale = unmatched(list, ids);
+  REQUIRE(stale.size() == 1);
+  CHECK(stale.front().scenario == "old.gone");
+}
+
+TEST_CASE("what is wrong with a bad file is said with the number of the entry") {
+  struct Row {
+    const char* what;
+    std::string_view text;
+    std::string_view says;
+  };
+  const Row rows[] = {
+      {"no JSON", "{", "not JSON"},
+      {"no schema", R"({"expectations": []})", "schema"},
+      {"another schema", R"({"schema": "loopscope.expectations/9", "expectations": []})", "schema"},
+      {"no list", R"({"schema": "loopscope.expectations/1"})", "no array"},
+      {"an entry without a reason",
+       R"({"schema": "loopscope.expectations/1", "expectations": [
+          {"scenario": "a", "platform": "*", "outcome": "fail", "source": "x"}]})",
+       "entry 0: \"why\""},
+      {"an empty source",
+       R"({"schema": "loopscope.expectations/1", "expectations": [
+          {"scenario": "a", "platform": "*", "outcome": "fail", "why": "x", "source": ""}]})",
+       "entry 0: \"source\""},
+      {"a pass is nothing to expect",
+       R"({"schema": "loopscope.expectations/1", "expectations": [
+          {"scenario": "a", "platform": "*", "outcome": "pass", "why": "x", "source": "y"}]})",
+       "\"pass\" is no outcome to expect"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const Result<std::vector<Expectation>> read = parse_expectations(row.text);
+    REQUIRE_FALSE(read.ok());
+    CHECK(read.error().detail.find(row.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("compare: an expected failure is green, one that passes is stale, another is red") {
+  const Expectation expected{.scenario = "a", .platform = "*", .outcome = Outcome::fail};
+  struct Row {
+    Outcome outcome;
+    Standing alone, with;
+  };
+  const Row rows[] = {
+      {Outcome::pass, Standing::as_expected, Standing::stale_expectation},
+      {Outcome::diverges, Standing::as_expected, Standing::stale_expectation},
+      {Outcome::fail, Standing::unexpected, Standing::as_expected},
+      {Outcome::hang, Standing::unexpected, Standing::unexpected},
+      {Outcome::crash, Standing::unexpected, Standing::unexpected},
+      {Outcome::leak, Standing::unexpected, Standing::unexpected},
+      {Outcome::broken, Standing::unexpected, Standing::unexpected},
+      {Outcome::inconclusive, Standing::unexpected, Standing::unexpected},
+      {Outcome::skip, Standing::as_expected, Standing::as_expected},
+      {Outcome::unsupported, Standing::as_expected, Standing::as_expected},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(name(row.outcome));
+    CHECK(name(compare({row.outcome, ""}, nullptr)) == name(row.alone));
+    CHECK(name(compare({row.outcome, ""}, &expected)) == name(row.with));
+  }
+}
+
+TEST_CASE("the expectations that are compiled in are sound") {
+  for (const ExpectationFile& file : embedded_expectations()) {
+    CAPTURE(file.loop);
+    const Result<std::vector<Expectation>> read = parse_expectations(file.text);
+    const std::string why = read.ok() ? "" : read.error().detail;
+    CHECK_MESSAGE(read.ok(), why);
+  }
+}
+
+}  // namespace
+}  // namespace loopscope
