@@ -27,10 +27,13 @@ class Callback {
   Callback(F&& callable) {  // NOLINT: implicit
     using Held = std::decay_t<F>;
     if constexpr (fits<Held>()) {
+      // Moving copies all of the storage, so all of it is written: a store or two.
+      std::memset(storage_, 0, kInline);
       ::new (static_cast<void*>(storage_)) Held(std::forward<F>(callable));
       ops_ = &kInlineOps<Held>;
     } else {
       Held* held = ::new Held(std::forward<F>(callable));
+      std::memset(storage_, 0, kInline);
       std::memcpy(storage_, &held, sizeof held);
       ops_ = &kHeapOps<Held>;
     }
@@ -108,12 +111,6 @@ class Callback {
   template <class F>
   static constexpr Ops kHeapOps{&invoke_heap<F>, nullptr, &destroy_heap<F>};
 
-  // The bytes behind a small capture are copied though nobody ever wrote them: that is cheaper
-  // than to know how many there are. g++ 12 warns at -O2 where it sees through the capture.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
   void take(Callback& other) noexcept {
     ops_ = std::exchange(other.ops_, nullptr);
     if (ops_ == nullptr) return;
@@ -123,9 +120,6 @@ class Callback {
       ops_->relocate(storage_, other.storage_);
     }
   }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
   const Ops* ops_ = nullptr;
   alignas(8) std::byte storage_[kInline];
