@@ -4,6 +4,7 @@ Usage: matrix_test.py LOOPSCOPE WORK_FOLDER [--once]
 Own loops keep every promise that applies to them: no red cell, also none that is expected.
 """
 
+import json
 import shutil
 import sys
 import time
@@ -14,12 +15,28 @@ from runs import RED, Failure, check, different_outcomes, load_report, run_check
 OWN_LOOPS = ("select", "poll", "epoll")
 
 
+def check_schema(report: dict) -> None:
+    """Holds a real report against the published schema, where a validator is installed."""
+    try:
+        import jsonschema
+    except ImportError:
+        print("not judged: no jsonschema, so the schema of report.json")
+        return
+    path = Path(__file__).resolve().parent.parent / "reports/schema/report.schema.json"
+    schema = json.loads(path.read_text(encoding="utf-8"))
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    errors = [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+              for error in validator.iter_errors(report)]
+    check(not errors, "report.json breaks its schema:\n  " + "\n  ".join(errors[:20]))
+
+
 def judged_run(tool: Path, folder: Path) -> dict:
     """One run of the default selection, held against what every run has to be."""
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
     run_checked(tool, "run", "--out", str(folder))
     report = load_report(folder)
+    check_schema(report)
     check(report["complete"] and report["verdict"] == "green",
           f"complete {report['complete']}, verdict {report['verdict']}; expected a green run")
     bad = [f"{c['loop']} {c['scenario']}: {c['outcome']} ({c.get('reason', '')})"
