@@ -74,7 +74,8 @@ std::vector<Cause> group(std::map<std::pair<int, std::string>, std::vector<const
 std::string number(double value) {
   return std::floor(value) == value && std::fabs(value) < 1e15
              ? fmt::format("{}", static_cast<std::int64_t>(value))
-             : fmt::format("{:.4g}", value);
+         : std::fabs(value) >= 1e4 && std::fabs(value) < 1e15 ? fmt::format("{:.0f}", value)
+                                                              : fmt::format("{:.4g}", value);
 }
 
 std::string value_text(const Fact& fact) {

@@ -100,6 +100,10 @@ void write_trace(Page& page, const Cell& cell) {
 void write_backend(Page& page, const Cell& cell) {
   if (!cell.backend) return;
   const Backend& backend = *cell.backend;
+  if (backend.effective.empty() && backend.proof.empty()) {
+    page.raw("<h5>Backend</h5><p>The process ended before it could say.</p>");
+    return;
+  }
   page.put("<h5>Backend</h5><p>{} was asked for, <b>{}</b> was found: {}.</p><ul class=\"proofs\">",
            backend.requested, backend.effective.empty() ? "nothing" : backend.effective,
            backend.proved ? "proved" : "not proved");
@@ -148,7 +152,11 @@ void write_numbers(Page& page, const Cell& cell) {
     if (cell.end->killed_at_limit) term(page, "ended", "killed at its limit");
   }
   for (const Note& note : cell.notes) term(page, note.key, note_text(note));
-  for (const auto& field : cell.counters) write_field(page, field);
+  // A process that ended before it could say measured nothing: its zeros are no counts.
+  const bool silent = cell.backend && cell.backend->effective.empty();
+  if (!silent) {
+    for (const auto& field : cell.counters) write_field(page, field);
+  }
   for (const auto& field : cell.control)
     write_field(page, {"control " + field.first, field.second});
   page.raw("</dl>");
@@ -166,7 +174,7 @@ void write_dossier(Page& page, const Dossier& dossier) {
   for (const ThreadState& thread : dossier.threads) {
     page.put("<h6>thread {} {}{}{}</h6><pre>", thread.tid, thread.name,
              thread.state.empty() ? "" : ", " + thread.state,
-             thread.wchan.empty() ? "" : ", waiting in " + thread.wchan);
+             thread.wchan.empty() || thread.wchan == "0" ? "" : ", waiting in " + thread.wchan);
     for (const std::string& frame : thread.stack) page.put("{}\n", frame);
     page.raw("</pre>");
   }

@@ -48,9 +48,9 @@ void write_samples(Page& page, const Fact& fact) {
   page.put(
       "<p class=\"samples\"><span class=\"box\" aria-hidden=\"true\" "
       "style=\"--a:{:.1f}%;--b:{:.1f}%;"
-      "--c:{:.1f}%\"></span>{} samples, min {}, p50 {}, p90 {}, p99 {}, max {}</p>",
-      at(s.p50), at(s.p90), at(s.p99), s.n, show(s.min), show(s.p50), show(s.p90), show(s.p99),
-      show(s.max));
+      "--c:{:.1f}%\"></span>{}, min {}, p50 {}, p90 {}, p99 {}, max {}</p>",
+      at(s.p50), at(s.p90), at(s.p99), s.n == 1 ? "1 sample" : fmt::format("{} samples", s.n),
+      show(s.min), show(s.p50), show(s.p90), show(s.p99), show(s.max));
 }
 
 void write_table(Page& page, const Fact& fact) {

@@ -93,16 +93,20 @@ void write_rest_of_host(Page& page, const Run& run) {
 /// What was found behind a loop in all its cells.
 struct Found {
   std::set<std::string> effective;
-  std::size_t proved = 0, asked = 0;
+  std::size_t proved = 0, asked = 0, silent = 0;  // silent: it ended before it could say
 };
 
 Found found_behind(const Run& run, const std::string& loop) {
   Found found;
   for (const Cell& cell : run.cells) {
     if (cell.loop != loop || !cell.backend) continue;
+    if (cell.backend->effective.empty()) {
+      ++found.silent;
+      continue;
+    }
     ++found.asked;
     if (cell.backend->proved) ++found.proved;
-    if (!cell.backend->effective.empty()) found.effective.insert(cell.backend->effective);
+    found.effective.insert(cell.backend->effective);
   }
   return found;
 }
@@ -119,14 +123,15 @@ void write_loop(Page& page, const View& view, const Tally& tally) {
     page.put("<td>{}", loop == nullptr ? std::string{} : loop->mechanism);
     if (loop != nullptr && !loop->version.empty()) page.put(" <small>{}</small>", loop->version);
     page.put("</td><td><strong>{}</strong> ", fmt::format("{}", fmt::join(found.effective, ", ")));
+    const bool all = found.proved == found.asked;
     if (found.asked == 0) {
       page.raw("<span class=\"tag\">nothing ran</span>");
-    } else if (found.proved == found.asked) {
-      page.put("<span class=\"tag good\">proved in {} of {} cells</span>", found.proved,
-               found.asked);
     } else {
-      page.put("<span class=\"tag odd\">proved in {} of {} cells</span>", found.proved,
-               found.asked);
+      page.put("<span class=\"tag {}\">proved in {} of {} cells</span>", all ? "good" : "odd",
+               found.proved, found.asked);
+    }
+    if (found.silent != 0) {
+      page.put(" <span class=\"tag\">{} ended before they could say</span>", found.silent);
     }
     page.raw("</td><td>");
   }
