@@ -115,23 +115,24 @@ const Bytes& Receiver::finish() {
   return received_;
 }
 
-Crowd::Crowd(Context& cx, std::size_t count) {
-  // Abstract names: distinct objects with one descriptor each, and no file to remove.
-  const std::string prefix = '\0' + cx.temp_dir() + '.';
+Crowd::Crowd(Context& cx, std::size_t count) : prefix_('\0' + cx.temp_dir() + '.') {
+  members_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     Result<Socket> made = Socket::make(AddressFamily::unix_domain, SocketType::datagram);
-    if (!made.ok() && made.error().is_errno(EMFILE)) return;
-    Socket member = ours(std::move(made));
-    names_.push_back(ours(Endpoint::unix_path(prefix + show(i))));
-    ours(os::bind(member.native(), names_.back()));
-    members_.push_back(std::move(member));
+    if (!made.ok() && made.error().is_errno(EMFILE)) break;
+    members_.push_back(ours(std::move(made)));
   }
+  named_.resize(members_.size());
 }
 
 void Crowd::make_readable(std::size_t index) {
-  // Each sends to itself: a common sender would run out of buffer after a few hundred.
+  // Each sends to itself: a common sender would run out of buffer after a few hundred. Abstract
+  // names leave no file to remove.
   const os::NativeSocket member = members_[index].native();
-  if (!ours(os::sendto(member, view("x"), &names_[index]))) {
+  const Endpoint name = ours(Endpoint::unix_path(prefix_ + show(index)));
+  if (!named_[index]) ours(os::bind(member, name));
+  named_[index] = true;
+  if (!ours(os::sendto(member, view("x"), &name))) {
     throw PeerFailure(make_error(Errc::invalid_state, "sendto", "would block"));
   }
 }

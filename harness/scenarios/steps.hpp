@@ -120,8 +120,9 @@ class Crowd {
   std::string empty(std::size_t index) { return take(members_[index].native()); }
 
  private:
+  std::string prefix_;
   std::vector<Socket> members_;
-  std::vector<Endpoint> names_;
+  std::vector<bool> named_;
 };
 
 }  // namespace loopscope::scenarios

@@ -327,8 +327,7 @@ constexpr Scenario kScenarios[] = {
      .needs = {Cap::add_reader, Cap::call_later, Cap::native_socket},
      .body = many_ready_fds,
      .authority = Authority::man_page,
-     .api = kReader,
-     .exclusive = true},
+     .api = kReader},
     {.id = "fair.fast_reader",
      .promise = "A pipe whose other end never stops writing does not keep another descriptor from "
                 "being served.",

@@ -93,8 +93,7 @@ constexpr Scenario kScenarios[] = {
      .needs = {Cap::sock_stream, Cap::create_datagram_endpoint},
      .body = emfile_everywhere,
      .authority = Authority::man_page,
-     .api = kEmfile,
-     .exclusive = true},
+     .api = kEmfile},
     {.id = "limit.nofile.raise_soft",
      .promise = "A loop serves what it watches while the soft descriptor limit is lowered below "
                 "the number of its descriptors, and more after it was raised again.",
@@ -104,8 +103,7 @@ constexpr Scenario kScenarios[] = {
      .level = Level::should,
      .authority = Authority::man_page,
      .severity = Severity::edge,
-     .api = kReader,
-     .exclusive = true},
+     .api = kReader},
     {.id = "limit.port_exhaustion",
      .promise = "A connect for which no local address is left ends in EADDRNOTAVAIL, and other "
                 "connects go on.",

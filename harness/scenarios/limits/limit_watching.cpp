@@ -126,7 +126,7 @@ void fd_above_1024(Context& cx) {
 void maxevents(Context& cx) {
   const std::size_t limit = cx.raise_descriptor_limit();
   if (limit < 600) cx.skip("the hard limit of RLIMIT_NOFILE is " + show(limit));
-  const std::size_t count = std::min<std::size_t>(5000, limit - 60);
+  const std::size_t count = std::min<std::size_t>(3000, limit - 60);
   serve_crowd(cx, count, count);
 }
 
@@ -178,24 +178,21 @@ constexpr Scenario kScenarios[] = {
      .needs = kNeeds,
      .body = count_of<512>,
      .authority = Authority::man_page,
-     .api = kReader,
-     .exclusive = true},
+     .api = kReader},
     {.id = "limit.select.full_set",
      .promise = "All descriptors below FD_SETSIZE can be watched at once, and all are served.",
      .source = kSelect,
      .needs = kNeeds,
      .body = full_set,
      .authority = Authority::man_page,
-     .api = kReader,
-     .exclusive = true},
+     .api = kReader},
     {.id = "limit.select.last_below_setsize",
      .promise = "The descriptors with the last numbers below FD_SETSIZE are watched and served.",
      .source = kSelect,
      .needs = kNeeds,
      .body = last_below_setsize,
      .authority = Authority::man_page,
-     .api = kBoth,
-     .exclusive = true},
+     .api = kBoth},
     {.id = "limit.select.fd_setsize_value",
      .promise = "A descriptor at or above FD_SETSIZE is either served or refused at its "
                 "registration, which leaves the loop and its other descriptors working.",
@@ -204,8 +201,7 @@ constexpr Scenario kScenarios[] = {
      .needs = kNeeds,
      .body = fd_setsize_value,
      .authority = Authority::man_page,
-     .api = kBoth,
-     .exclusive = true},
+     .api = kBoth},
     {.id = "limit.select.fd_above_1024_others",
      .promise = "A loop that does not wait in select serves descriptors of any number that the "
                 "process may have.",

@@ -227,8 +227,7 @@ constexpr Scenario kScenarios[] = {
      .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket},
      .body = many_change_per_iteration,
      .severity = Severity::common,
-     .api = kBoth,
-     .exclusive = true},
+     .api = kBoth},
     {.id = "rw.bad_fd",
      .promise = "Watching a closed or negative descriptor is refused at once, leaves nothing "
                 "registered, and the number works as soon as it is open again.",

@@ -17,7 +17,7 @@ Bytes pattern(std::size_t size) {
 
 void large(Context& cx) {
   StreamPair pair = cx.stream_pair();
-  const Bytes data = pattern(std::size_t{8} << 20);
+  const Bytes data = pattern(std::size_t{4} << 20);
   const Future<void> sending = cx.loop().sock_sendall(pair.subject, data);
   turn(cx, 3);
   cx.equal(sending.done(), false, "done before the peer has read anything");
@@ -27,7 +27,7 @@ void large(Context& cx) {
   cx.ok(await_outcome(cx, sending), "sock_sendall");
   const Bytes& received = receiver.finish();
   cx.equal(received.size(), data.size(), "the number of bytes that arrive");
-  cx.is_true(received == data, "8 MiB arrive as they were sent");
+  cx.is_true(received == data, "4 MiB arrive as they were sent");
 }
 
 void several_in_turn(Context& cx) {
@@ -58,7 +58,7 @@ std::string on_the_way(const StreamPair& pair) {
 void cancelled(Context& cx) {
   EventLoop& loop = cx.loop();
   StreamPair pair = cx.stream_pair();
-  const Bytes data = pattern(std::size_t{4} << 20);
+  const Bytes data = pattern(std::size_t{1} << 20);
   Future<void> doomed = loop.sock_sendall(pair.subject, data);
   turn(cx, 3);
   cx.equal(doomed.cancel(), true, "a send to a peer that does not read can be cancelled");
