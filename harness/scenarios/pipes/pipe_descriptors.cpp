@@ -83,6 +83,7 @@ void small_pipe(Context& cx) {
 
 constexpr CapSet kNeeds{Cap::pipes};
 constexpr std::string_view kApi[] = {"connect_read_pipe", "connect_write_pipe"};
+constexpr std::string_view kCapacity[] = {"pipe.capacity_settable"};
 constexpr std::chrono::milliseconds kLimit{4'000};
 
 constexpr Scenario kScenarios[] = {
@@ -135,6 +136,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::man_page,
      .severity = Severity::edge,
      .api = kApi,
+     .facts = kCapacity,
      .limit = kLimit},
 };
 
