@@ -9,14 +9,20 @@
 namespace loopscope::scenarios {
 namespace {
 
+/// Waits until a terminal's driver, which has workers of its own, has passed `count` bytes on.
+void wait_for_bytes(Context& cx, os::NativeSocket terminal, std::size_t count) {
+  cx.run_until([&] { return posix::bytes_waiting(terminal) == count; });
+}
+
 void data_before_end(Context& cx) {
   os::Pty pty = cx.pty();
   Peer program(std::move(pty.slave));
-  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
   std::string sent;
   for (int i = 0; sent.size() < 2'000; ++i) sent += std::to_string(i) + " ";
   program.send(sent);
+  wait_for_bytes(cx, pty.master.get(), sent.size());
   program.close();
+  const WatchedStream screen = connect_reader(cx, std::move(pty.master));
   cx.run_until([&] { return screen.seen->lost > 0; });
   turn(cx);
   cx.equal(screen.seen->data, sent, "all that the program wrote before it closed");
@@ -34,22 +40,23 @@ void end_is_clean(Context& cx) {
   cx.expect_trace({"made", "eof", "lost"});
 }
 
-void pieces(Context& cx) {
-  constexpr std::size_t kLent = 7;  // less than a piece: every read takes all that it may
-  os::Pty pty = cx.pty();
-  Peer program(std::move(pty.slave));
-  const auto seen = std::make_shared<BufferedRecorder>(cx, kLent);
-  auto made = cx.loop().connect_read_pipe([&] { return seen; }, std::move(pty.master));
-  cx.ok(cx.loop().run_until_complete(made), "connect_read_pipe takes the terminal");
+void lines(Context& cx) {
+  constexpr std::size_t kLent = 7;
+  os::Pty pty = cx.pty(false);  // With line editing, a read returns one line however many wait.
+  Peer keyboard(std::move(pty.master));
   std::string sent;
-  for (std::size_t i = 1; i <= 30; ++i) {
-    const std::string piece = std::string(i, 'p') + "\n";
-    program.send(piece);
-    sent += piece;
-  }
-  program.close();
-  cx.run_until([&] { return seen->lost > 0; });
-  cx.equal(seen->data, sent, "all pieces arrive, in order");
+  for (std::size_t i = 1; i <= 20; ++i) sent += std::string(i, 'p') + "\n";
+  keyboard.send(sent);
+  wait_for_bytes(cx, pty.slave.get(), sent.size());
+  const auto seen = std::make_shared<BufferedRecorder>(cx, kLent);
+  auto made = cx.loop().connect_read_pipe([&] { return seen; }, std::move(pty.slave));
+  cx.ok(cx.loop().run_until_complete(made), "connect_read_pipe takes the terminal");
+  turn(cx, 200);
+  cx.equal(seen->data, sent, "all lines arrive, in order");
+  keyboard.send("last\n");
+  cx.run_until([&] { return seen->data.size() > sent.size(); });
+  turn(cx);
+  cx.equal(seen->data, sent + "last\n", "and the next one after them");
 }
 
 void full_terminal(Context& cx) {
@@ -161,7 +168,7 @@ constexpr Scenario kScenarios[] = {
      .source = "docs.python.org/3/library/asyncio-protocol.html"
                "#asyncio.BufferedProtocol.buffer_updated",
      .needs = kNeeds,
-     .body = pieces,
+     .body = lines,
      .severity = Severity::common,
      .api = kLentApi,
      .facts = kPtmx,
