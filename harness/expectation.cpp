@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "harness/patterns.hpp"
 
@@ -30,6 +32,22 @@ bool can_be_expected(Outcome outcome) {
          outcome != Outcome::notrun && outcome != Outcome::broken;
 }
 
+/// "1.44.2" as {1, 44, 2}; what follows the numbers ("-dev") is left out. nullopt: no number.
+std::optional<std::vector<unsigned>> numbers_of(std::string_view version) {
+  std::vector<unsigned> numbers;
+  while (true) {
+    unsigned number = 0;
+    const char* end = version.data() + version.size();
+    const auto [rest, error] = std::from_chars(version.data(), end, number);
+    if (error != std::errc()) break;
+    numbers.push_back(number);
+    if (rest == end || *rest != '.') break;
+    version.remove_prefix(static_cast<std::size_t>(rest - version.data()) + 1);
+  }
+  if (numbers.empty()) return std::nullopt;
+  return numbers;
+}
+
 Result<Expectation> read_entry(const Json& entry, std::size_t index) {
   if (!entry.is_object()) return refused(fmt::format("entry {}: not an object", index));
   Expectation expectation;
@@ -53,6 +71,14 @@ Result<Expectation> read_entry(const Json& entry, std::size_t index) {
                     index, outcome));
   }
   expectation.outcome = *known;
+  if (entry.contains("before")) {
+    Result<std::string> before = text_of(entry, "before", index);
+    if (!before.ok()) return before.error();
+    if (!numbers_of(*before)) {
+      return refused(fmt::format("entry {}: \"before\" is no version: {}", index, *before));
+    }
+    expectation.before = std::move(before).value();
+  }
   return expectation;
 }
 
@@ -73,6 +99,12 @@ Result<std::vector<Expectation>> parse_expectations(std::string_view text) {
     result.push_back(std::move(entry).value());
   }
   return result;
+}
+
+bool applies_to(const Expectation& expectation, std::string_view version) {
+  const auto end = numbers_of(expectation.before);
+  const auto now = numbers_of(version);
+  return !end || !now || *now < *end;
 }
 
 const Expectation* find_expectation(std::span<const Expectation> expectations,

@@ -19,9 +19,14 @@ struct ExpectationFile {
 /// Those that were compiled in. Generated.
 std::span<const ExpectationFile> embedded_expectations();
 
-/// errors  protocol: what is wrong, and in which entry. Every entry needs all five fields, and an
-///         outcome that a cell can end in.
+/// errors  protocol: what is wrong, and in which entry. Every entry needs scenario, platform,
+///         outcome, why and source, and an outcome that a cell can end in. "before" may name the
+///         library's version that ended the divergence.
 Result<std::vector<Expectation>> parse_expectations(std::string_view json);
+
+/// True for what `version` of the loop's library still does. A version that cannot be read, or
+/// none, counts as one that does. Pure.
+bool applies_to(const Expectation& expectation, std::string_view version);
 
 /// The first that applies to the scenario on this platform; null when none does.
 const Expectation* find_expectation(std::span<const Expectation> expectations,

@@ -54,12 +54,36 @@ TEST_CASE("what is wrong with a bad file is said with the number of the entry") 
        R"({"schema": "loopscope.expectations/1", "expectations": [
           {"scenario": "a", "platform": "*", "outcome": "pass", "why": "x", "source": "y"}]})",
        "\"pass\" is no outcome to expect"},
+      {"an end that is no version",
+       R"({"schema": "loopscope.expectations/1", "expectations": [
+          {"scenario": "a", "platform": "*", "outcome": "fail", "why": "x", "source": "y",
+           "before": "soon"}]})",
+       "entry 0: \"before\""},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const Result<std::vector<Expectation>> read = parse_expectations(row.text);
     REQUIRE_FALSE(read.ok());
     CHECK(read.error().detail.find(row.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("an expectation with \"before\" holds for older versions of the library only") {
+  struct Row {
+    const char* before;
+    const char* version;
+    bool applies;
+  };
+  const Row rows[] = {{"", "1.44.2", true},       {"1.48.0", "1.44.2", true},
+                      {"1.48.0", "1.9.1", true},  {"1.48.0", "1.48.0", false},
+                      {"1.48.0", "1.47", true},   {"1.48.0", "1.48.1-dev", false},
+                      {"1.48.0", "2.0.0", false}, {"1.48.0", "", true}};
+  for (const Row& row : rows) {
+    CAPTURE(row.before);
+    CAPTURE(row.version);
+    Expectation expectation;
+    expectation.before = row.before;
+    CHECK(applies_to(expectation, row.version) == row.applies);
   }
 }
 

@@ -19,6 +19,10 @@ namespace loopscope {
 
 inline constexpr std::string_view kJournalSchema = "loopscope.journal/1";
 
+/// The version of the library behind a loop, as the library says it; empty for loops of ours and
+/// for those that cannot be made.
+std::string library_version(const LoopDescriptor& loop);
+
 struct JournalHeader {
   std::string run_id, started_utc;
   std::string host_json = "{}";  // one JSON object

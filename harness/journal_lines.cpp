@@ -29,21 +29,11 @@ Json capability_ids(CapSet set) {
   return result;
 }
 
-/// A loop that exists here is asked for its library's version.
-std::string version_of(const LoopDescriptor& loop) {
-  if (loop.make == nullptr || loop.family != Family::reference) return {};
-  Result<std::unique_ptr<EventLoop>> made = loop.make(LoopOptions{});
-  if (!made.ok()) return {};
-  std::string version = made.value()->backend().version;
-  (void)made.value()->close();
-  return version;
-}
-
 Json loop_row(const LoopDescriptor& loop) {
   return {{"name", loop.name},
           {"family", name(loop.family)},
           {"mechanism", loop.mechanism},
-          {"version", version_of(loop)},
+          {"version", library_version(loop)},
           {"native", capability_ids(loop.native)},
           {"emulated", capability_ids(loop.emulated)},
           {"absent_because", loop.absent_because},
@@ -164,6 +154,15 @@ Json expectation_object(const std::optional<Expectation>& expectation) {
 }
 
 }  // namespace
+
+std::string library_version(const LoopDescriptor& loop) {
+  if (loop.make == nullptr || loop.family != Family::reference) return {};
+  Result<std::unique_ptr<EventLoop>> made = loop.make(LoopOptions{});
+  if (!made.ok()) return {};
+  std::string version = made.value()->backend().version;
+  (void)made.value()->close();
+  return version;
+}
 
 std::string header_line(const JournalHeader& header) {
   const BuildInfo build = build_info();

@@ -27,6 +27,13 @@ std::vector<Expectation> parsed(std::string_view text, const std::string& where)
   return std::move(entries).value();
 }
 
+std::string version_behind(std::string_view loop) {
+  for (const LoopDescriptor* row : all_loops()) {
+    if (row->name == loop) return library_version(*row);
+  }
+  return {};
+}
+
 void add(ExpectationSet& set, const std::string& loop, std::vector<Expectation> entries,
          const std::string& where) {
   for (const Expectation& stale : unmatched(entries, scenario_ids())) {
@@ -35,6 +42,8 @@ void add(ExpectationSet& set, const std::string& loop, std::vector<Expectation> 
                         Message::Kind::warning)
                     .text());
   }
+  const std::string version = version_behind(loop);
+  std::erase_if(entries, [&](const Expectation& entry) { return !applies_to(entry, version); });
   set.by_loop[loop] = std::move(entries);
 }
 
