@@ -1,6 +1,11 @@
 // Shutdown with work pending: close() takes everything down, and nothing runs afterwards.
+#include <atomic>
+#include <cstdlib>
 #include <memory>
+#include <thread>
 
+#include "harness/posix/forked.hpp"
+#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
@@ -85,7 +90,27 @@ void buffered_writes(Context& cx) {
   cx.equal(received, written, "bytes that arrive when the loop runs again");
 }
 
+/// Ends the process while a loop runs in another of its threads. Returns only when it cannot.
+int exit_while_a_loop_runs(Context& cx) {
+  Result<std::unique_ptr<EventLoop>> made = cx.descriptor().make(LoopOptions{});
+  if (!made.ok()) return 1;
+  std::atomic<long> thread{0};
+  std::thread([loop = std::move(made).value(), &thread] {
+    loop->call_soon([&thread] { thread = posix::thread_id(); });
+    (void)loop->run_forever();  // It does not return: the process ends.
+  }).detach();
+  while (thread == 0) std::this_thread::yield();
+  posix::wait_until_asleep(thread);
+  std::exit(0);
+}
+
+void exit_with_running_loop(Context& cx) {
+  cx.equal(posix::in_forked_child([&] { return exit_while_a_loop_runs(cx); }), 0,
+           "the exit code of a process that ends while a loop runs in another thread");
+}
+
 constexpr std::string_view kClose[] = {"close"};
+constexpr std::string_view kExit[] = {"run_forever"};
 constexpr std::string_view kOutlive[] = {"close", "create_future", "Handle.cancel"};
 constexpr std::string_view kTransport[] = {"close", "Transport.write", "Transport.close"};
 constexpr std::string_view kBuffered[] = {"stop", "run_forever", "Transport.write"};
@@ -130,6 +155,15 @@ constexpr Scenario kScenarios[] = {
      .level = Level::should,
      .severity = Severity::common,
      .api = kBuffered,
+     .limit = kLimit},
+    {.id = "shut.at_exit",
+     .promise = "A process can exit while a loop runs in another of its threads.",
+     .source = "libuv src/uv-common.c, uv_library_shutdown",
+     .needs = {Cap::call_soon, Cap::native_socket},
+     .body = exit_with_running_loop,
+     .authority = Authority::de_facto,
+     .severity = Severity::edge,
+     .api = kExit,
      .limit = kLimit},
 };
 

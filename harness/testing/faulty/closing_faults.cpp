@@ -141,6 +141,26 @@ class CrashesOnLateCancel final : public SelectorLoop {
   }
 };
 
+class CrashesAtExit final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  static constexpr Names kCaughtBy[] = {"shut.at_exit"};
+  static constexpr Names kKeeps[] = {"sched.soon.*", "life.close.*", "timer.order.*"};
+  Result<void> run_forever() override {
+    static const int registered = std::atexit([] {
+      if (running > 0) std::abort();
+    });
+    (void)registered;  // Zero: there is always room for one more.
+    ++running;
+    Result<void> ran = SelectorLoop::run_forever();
+    --running;
+    return ran;
+  }
+
+ private:
+  static inline std::atomic<int> running{0};
+};
+
 /// Keeps a copy of the descriptor, and writes what comes after the end of the loop through it.
 class WritesAfterTheEnd final : public StreamBetween {
  public:
@@ -253,6 +273,8 @@ constexpr FaultyLoop kLoops[] = {
                              "close() crashes when a timer is pending."),
     wrong<CrashesOnLateCancel>("faulty.crashes_on_late_cancel",
                                "Cancelling a handle after close() crashes."),
+    wrong<CrashesAtExit>("faulty.crashes_at_exit",
+                         "The end of the process crashes when a loop still runs."),
     wrong<TransportsWriteOn>("faulty.transports_write_on",
                              "Transports still write after their loop was closed."),
     wrong<LeaksDescriptor>("faulty.leaks_descriptor",
