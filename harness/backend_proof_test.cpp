@@ -1,3 +1,4 @@
+// Tests of the proof of the effective backend: what is claimed, what was seen.
 #include "harness/backend_proof.hpp"
 
 #include <doctest/doctest.h>

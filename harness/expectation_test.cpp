@@ -1,3 +1,4 @@
+// Tests of expectations: which entry applies, and what a verdict means against it.
 #include "harness/expectation.hpp"
 
 #include <doctest/doctest.h>

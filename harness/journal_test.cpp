@@ -1,3 +1,4 @@
+// Tests of the journal: what is written is read again, whole lines only.
 #include "harness/journal.hpp"
 
 #include <doctest/doctest.h>

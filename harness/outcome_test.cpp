@@ -1,3 +1,4 @@
+// Tests of outcomes: how a child ended outranks what it said.
 #include "harness/outcome.hpp"
 
 #include <doctest/doctest.h>

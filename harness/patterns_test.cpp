@@ -1,3 +1,4 @@
+// Tests of selections: ids, prefixes, globs, and near matches of a wrong name.
 #include "harness/patterns.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Tests of the plan: what runs, what is skipped, and the reason for each.
 #include "harness/plan.hpp"
 
 #include <doctest/doctest.h>

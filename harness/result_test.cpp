@@ -1,3 +1,4 @@
+// Tests of results: from the end of a child and its words to a verdict.
 #include "harness/result.hpp"
 
 #include <doctest/doctest.h>

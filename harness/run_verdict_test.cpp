@@ -1,3 +1,4 @@
+// Tests of the verdict of a run: the exit code for each mixture of outcomes.
 #include "harness/run_verdict.hpp"
 
 #include <doctest/doctest.h>
