@@ -103,8 +103,8 @@ void construction_fails(Context& cx) {
     cx.lower_descriptor_limit(full + spare);
     Result<std::unique_ptr<EventLoop>> made = cx.descriptor().make(LoopOptions{});
     refusals += !made.ok();
-    made = make_error(Errc::cancelled, "dropped");  // the loop goes, if there is one
     cx.raise_descriptor_limit();
+    made = make_error(Errc::cancelled, "dropped");  // the loop goes, if there is one
     cx.equal(cx.open_descriptors(), before, "descriptors after " + show(spare) + " were to spare");
   }
   cx.at_least(refusals, 1u, "constructions that a lack of descriptors refused");

@@ -158,16 +158,20 @@ void cancel_in_batch(Context& cx) {
 void no_burst_after_stall(Context& cx) {
   constexpr Duration kPeriod = 5ms;
   EventLoop& loop = cx.loop();
-  int ticks = 0;
+  int ticks = 0, before = 0;
+  TimePoint awake;
   std::function<void()> tick = [&] {
     ++ticks;
     loop.call_later(kPeriod, tick);
   };
   loop.call_later(kPeriod, tick);
-  loop.call_later(kPeriod + 1ms, [&] { stall(120ms), loop.stop(); });
+  loop.call_later(kPeriod + 1ms, [&] {
+    stall(120ms);
+    awake = now();
+    before = ticks;
+    loop.stop();
+  });
   cx.run_forever();
-  const TimePoint awake = now();
-  const int before = ticks;
   for (int i = 0; i < 30; ++i) cx.run_once();
   const auto periods = (now() - awake) / kPeriod;
   cx.at_most(ticks - before, periods + 2, "ticks right after a stall of 24 periods");
