@@ -71,6 +71,12 @@ Result<Expectation> read_entry(const Json& entry, std::size_t index) {
                     index, outcome));
   }
   expectation.outcome = *known;
+  if (const auto sometimes = entry.find("sometimes"); sometimes != entry.end()) {
+    if (!sometimes->is_boolean()) {
+      return refused(fmt::format("entry {}: \"sometimes\" is neither true nor false", index));
+    }
+    expectation.sometimes = sometimes->get<bool>();
+  }
   if (entry.contains("before")) {
     Result<std::string> before = text_of(entry, "before", index);
     if (!before.ok()) return before.error();
@@ -119,6 +125,7 @@ Standing compare(const Verdict& verdict, const Expectation* expectation) {
   const Outcome outcome = verdict.outcome;
   if (expectation != nullptr) {
     if (outcome == expectation->outcome) return Standing::as_expected;
+    if (expectation->sometimes && outcome == Outcome::pass) return Standing::as_expected;
     if (outcome == Outcome::pass || outcome == Outcome::diverges) {
       return Standing::stale_expectation;
     }

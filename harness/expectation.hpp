@@ -21,7 +21,8 @@ std::span<const ExpectationFile> embedded_expectations();
 
 /// errors  protocol: what is wrong, and in which entry. Every entry needs scenario, platform,
 ///         outcome, why and source, and an outcome that a cell can end in. "before" may name the
-///         library's version that ended the divergence.
+///         library's version that ended the divergence; "sometimes": true makes a pass as
+///         expected, for what depends on the moment.
 Result<std::vector<Expectation>> parse_expectations(std::string_view json);
 
 /// True for what `version` of the loop's library still does. A version that cannot be read, or
@@ -33,7 +34,7 @@ const Expectation* find_expectation(std::span<const Expectation> expectations,
                                     std::string_view scenario, std::string_view platform);
 
 /// Without an expectation, what is red or unknown is unexpected. With one, only its own outcome is
-/// as expected; anything better makes it stale. Pure.
+/// as expected; anything better makes it stale, unless it is expected only sometimes. Pure.
 Standing compare(const Verdict& verdict, const Expectation* expectation);
 
 /// Expectations that can match none of the scenarios, on any platform.

@@ -123,4 +123,14 @@ TEST_CASE("the expectations that are compiled in are sound") {
 }
 
 }  // namespace
+TEST_CASE("what is expected only sometimes makes neither its outcome nor a pass unexpected") {
+  Expectation expected;
+  expected.outcome = Outcome::fail;
+  expected.sometimes = true;
+  CHECK(compare({Outcome::fail, ""}, &expected) == Standing::as_expected);
+  CHECK(compare({Outcome::pass, ""}, &expected) == Standing::as_expected);
+  CHECK(compare({Outcome::hang, ""}, &expected) == Standing::unexpected);
+  CHECK(compare({Outcome::diverges, ""}, &expected) == Standing::stale_expectation);
+}
+
 }  // namespace loopscope

@@ -39,7 +39,8 @@ struct Expectation {
   std::string platform;  // a glob over "linux 6.1.0 x86_64"
   Outcome outcome = Outcome::fail;
   std::string why, source;
-  std::string before{};  // the library's version that ended it: "1.48.0"; empty: every version
+  std::string before{};    // the library's version that ended it: "1.48.0"; empty: every version
+  bool sometimes = false;  // it depends on the moment: a pass is as expected as the outcome
 };
 
 struct CellResult {

@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "harness/posix/proc.hpp"
+#include "harness/posix/symbols.hpp"
 
 namespace loopscope::host {
 namespace {
@@ -33,6 +34,13 @@ void stop_with_parent() {
 #ifdef PR_SET_PDEATHSIG
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
+}
+
+/// The file name of this program, as frames give it.
+const std::string& own_name() {
+  static const std::string name =
+      std::filesystem::path(proc::link_target("/proc/self/exe")).filename();
+  return name;
 }
 
 struct CloseDir {
@@ -109,12 +117,18 @@ std::string describe_descriptor(int fd) {
 }
 
 std::string demangled_frame(const std::string& frame) {
-  const std::size_t blank = frame.find(' ');
-  if (blank == std::string::npos) return frame;
+  const std::size_t plus = frame.find("+0x"), blank = frame.find(' ');
+  std::string mangled = blank == std::string::npos ? "" : frame.substr(blank + 1);
+  if (plus != std::string::npos && frame.substr(0, plus) == own_name()) {
+    // The frame's own name is that of the nearest exported function; the symbol table knows more.
+    const std::uintptr_t offset = std::strtoull(frame.c_str() + plus + 3, nullptr, 16);
+    if (std::string better = symbols::name_at(offset); !better.empty()) mangled = std::move(better);
+  }
+  if (mangled.empty()) return frame;
   int status = 0;
   const std::unique_ptr<char, void (*)(void*)> name(
-      abi::__cxa_demangle(frame.c_str() + blank + 1, nullptr, nullptr, &status), std::free);
-  return status == 0 ? frame.substr(0, blank + 1) + name.get() : frame;
+      abi::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status), std::free);
+  return frame.substr(0, blank) + " " + (status == 0 ? name.get() : mangled);
 }
 
 std::string describe_wait_queue(int fd) {

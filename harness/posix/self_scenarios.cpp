@@ -34,6 +34,10 @@ void fails(Context& cx) {
   cx.equal(1, 2, "one is two");
 }
 
+void is_flaky(Context& cx) {
+  if (cx.seed() % 2 == 0) cx.diverges("even_seed", "an odd seed", "an even one");
+}
+
 void diverges(Context& cx) { cx.diverges("other_order", "a, b", "b, a"); }
 void skips(Context& cx) { cx.skip("asked to"); }
 void stays_inconclusive(Context& cx) { cx.inconclusive("asked to"); }
@@ -130,6 +134,7 @@ constexpr Scenario kScenarios[] = {
     self("selftest.pass", passes),
     self("selftest.fail", fails),
     self("selftest.diverges", diverges),
+    self("selftest.flaky", is_flaky),
     self("selftest.skip", skips),
     self("selftest.inconclusive", stays_inconclusive),
     self("selftest.peer_failure", throws_peer_failure),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include "harness/host.hpp"
 #include "harness/kills.hpp"
@@ -25,7 +26,7 @@ using testing::FaultyLoop;
 struct Options {
   std::vector<std::string> only;
   unsigned jobs = 0;
-  bool registry_only = false;
+  bool registry_only = false, bug = false;
 };
 
 /// What is wrong, one line each. Empty is the aim.
@@ -179,6 +180,7 @@ void run_trials(const std::vector<Trial>& trials, const RunnerOptions& runner, P
 }
 
 int run(const Options& options) {
+  if (options.bug) throw std::logic_error("asked for");
   host::note_interruptions();
   const std::vector<std::string> patterns = split_patterns(options.only);
   const std::vector<const FaultyLoop*> loops = faulty_loops(patterns);
@@ -205,6 +207,7 @@ Action setup(CLI::App& app) {
   app.add_option("only", options->only, "Faulty loops: names, globs (default: all)");
   cli::with_variable(app.add_option("-j,--jobs", options->jobs, "Cells at a time"));
   app.add_flag("--registry", options->registry_only, "Check the lists alone, run nothing");
+  app.add_flag("--bug", options->bug, "Behave like a program with a bug");
   return [options] { return run(*options); };
 }
 

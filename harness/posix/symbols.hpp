@@ -1,0 +1,13 @@
+// Names for addresses of this program, from its own symbol table: also of static functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace loopscope::symbols {
+
+/// "name+0x1f" of the function that covers this offset from the load address, still mangled; empty
+/// when the program was stripped or the offset is not inside a function.
+std::string name_at(std::uintptr_t offset);
+
+}  // namespace loopscope::symbols

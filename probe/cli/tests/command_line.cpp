@@ -1,0 +1,335 @@
+// The command line from outside: exit codes, interruptions, cut journals, bad input.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "harness/build_info.hpp"
+#include "harness/host.hpp"
+#include "harness/journal.hpp"
+#include "harness/posix/spawned.hpp"
+
+namespace loopscope {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr int kInterrupt = 2, kKill = 9, kTerminate = 15;
+
+struct TempDir {
+  std::string path = host::make_temp_dir("loopscope-test").value();
+  ~TempDir() { host::remove_tree(path); }
+  std::string file(std::string_view name) const { return path + "/" + std::string(name); }
+};
+
+struct Ended {
+  int code = -1;
+  std::string text;
+};
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Spawned::Options options_for(const TempDir& dir, std::vector<std::string> arguments) {
+  Spawned::Options options{.output = dir.file("output")};
+  options.argv = std::move(arguments);
+  options.argv.insert(options.argv.begin(), LOOPSCOPE_EXECUTABLE);
+  options.environment["TMPDIR"] = dir.path;
+  return options;
+}
+
+Ended ended(const Spawned::Options& options) {
+  Spawned process = Spawned::start(options).value();
+  const int code = process.wait();
+  return {code, contents(options.output)};
+}
+
+Ended loopscope(const TempDir& dir, std::vector<std::string> arguments) {
+  return ended(options_for(dir, std::move(arguments)));
+}
+
+Ended run_of(const TempDir& dir, const std::string& scenario, std::vector<std::string> more = {}) {
+  std::vector<std::string> arguments = {"run",    "--loop", "poll",         "--scenario",
+                                        scenario, "--out",  dir.file("out")};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return loopscope(dir, std::move(arguments));
+}
+
+bool has(const Ended& ended, std::string_view text) {
+  return ended.text.find(text) != std::string::npos;
+}
+
+void wait_until(const char* what, const std::function<bool()>& done) {
+  const TimePoint end = now() + 60s;
+  while (!done()) {
+    if (now() > end) FAIL("not within a minute: ", what);
+    std::this_thread::sleep_for(2ms);
+  }
+}
+
+TEST_CASE("the exit code of a run is the one that its cells deserve") {
+  struct Row {
+    const char* scenario;
+    int code;
+    std::string_view says;
+  };
+  const Row rows[] = {
+      {"selftest.pass", 0, "green"},         {"selftest.diverges", 0, "green"},
+      {"selftest.fail", 1, "LS101"},         {"selftest.leak_descriptor", 1, "LS102"},
+      {"selftest.hang", 1, "LS103"},         {"selftest.crash", 1, "LS104"},
+      {"selftest.exit", 1, "exit code 7"},   {"selftest.silent", 2, "LS031"},
+      {"selftest.fallback", 2, "fallback:"}, {"selftest.peer_failure", 2, "LS105"},
+      {"selftest.inconclusive", 2, "LS106"}, {"selftest.skip", 4, ""},
+      {"selftest.noisy", 0, "green"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.scenario);
+    const TempDir dir;
+    const Ended end = run_of(dir, row.scenario);
+    CHECK_MESSAGE(end.code == row.code, end.text);
+    CHECK_MESSAGE(has(end, row.says), end.text);
+    if (row.code == 1) CHECK_MESSAGE(has(end, " cell --loop poll --scenario "), end.text);
+    const JournalState journal = read_journal(dir.file("out/journal.ndjson")).value();
+    CHECK(journal.has_footer);
+    CHECK(fs::exists(dir.file("out/report.json")));
+    CHECK(fs::exists(dir.file("out/report.html")));
+  }
+}
+
+TEST_CASE("an expected failure is green, one that passes is red, an entry for nothing is code 3") {
+  const TempDir dir;
+  const auto expect = [&](std::string_view scenario, std::string_view outcome) {
+    fs::create_directories(dir.file("expected"));
+    std::ofstream(dir.file("expected/poll.json"), std::ios::trunc)
+        << R"({"schema":"loopscope.expectations/1","expectations":[{"scenario":")" << scenario
+        << R"(","platform":"*","outcome":")" << outcome << R"(","why":"w","source":"s"}]})";
+  };
+  const auto code_of = [&](const std::string& scenario) {
+    return run_of(dir, scenario, {"--expectations", dir.file("expected")}).code;
+  };
+  expect("*.fail", "fail");
+  CHECK(code_of("selftest.fail") == 3);  // no scenario of the catalogue ends in .fail
+  expect("*", "fail");
+  CHECK(code_of("selftest.fail") == 0);
+  CHECK(code_of("selftest.pass") == 1);
+  expect("*", "hang");
+  CHECK(code_of("selftest.fail") == 1);
+  expect("*", "pass");
+  CHECK(code_of("selftest.pass") == 64);
+}
+
+TEST_CASE("repetitions that differ are code 5 when asked for") {
+  const TempDir dir;
+  CHECK(run_of(dir, "selftest.flaky", {"--repeat", "2"}).code == 0);
+  const Ended strict = run_of(dir, "selftest.flaky", {"--repeat", "2", "--flaky", "fail"});
+  CHECK(strict.code == 5);
+  CHECK(has(strict, "LS108"));
+}
+
+TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
+  const TempDir dir;
+  std::ofstream(dir.file("text")) << "no journal\n";
+  struct Row {
+    std::vector<std::string> arguments;
+    std::string_view says;
+  };
+  const Row rows[] = {
+      {{"run", "--scenario", "sched.son.fifo"}, "sched.soon.fifo"},
+      {{"run", "--loop", "epol"}, "epoll"},
+      {{"run", "--jobs", "many"}, "LS001"},
+      {{"run", "--flaky", "perhaps"}, "LS001"},
+      {{"run", "--out", "/proc/nowhere"}, "LS030"},
+      {{"run", "--out", dir.file("text")}, "LS030"},
+      {{"run", "--resume", dir.file("nothing")}, "LS020"},
+      {{"run", "--resume", dir.file("text")}, "LS021"},
+      {{"run", "--expectations", dir.file("nothing")}, "LS020"},
+      {{"report", dir.file("nothing")}, "LS020"},
+      {{"report", dir.file("text")}, "LS021"},
+      {{"report", dir.file("text"), "--format", "papyrus"}, "papyrus"},
+      {{"cell", "--loop", "poll", "--scenario", "nothing.like.it"}, "LS010"},
+      {{"explain", "sched.soon.fif"}, "sched.soon.fifo"},
+      {{"probe", "--fact", "nothing.like.it"}, "LS010"},
+      {{"list", "everything"}, "LS001"},
+      {{"rnu"}, "run"},
+      {{}, "LS001"},
+  };
+  for (const Row& row : rows) {
+    const Ended end = loopscope(dir, row.arguments);
+    CAPTURE(end.text);
+    CHECK(end.code == 64);
+    CHECK(has(end, "error LS0"));
+    CHECK(has(end, row.says));
+  }
+}
+
+TEST_CASE("a bug in loopscope is code 70, never success") {
+  const TempDir dir;
+  const Ended end = loopscope(dir, {"selftest", "--bug"});
+  CHECK(end.code == 70);
+  CHECK(has(end, "LS070"));
+}
+
+TEST_CASE("a variable stands for an option, and the option outranks it") {
+  const TempDir dir;
+  Spawned::Options options = options_for(dir, {"run", "--loop", "poll"});
+  options.environment["LOOPSCOPE_SCENARIO"] = "selftest.pass";
+  options.environment["LOOPSCOPE_OUT"] = dir.file("by-variable");
+  CHECK(ended(options).code == 0);
+  CHECK(contents(dir.file("by-variable/journal.ndjson")).find("LOOPSCOPE_SCENARIO") !=
+        std::string::npos);
+  options.argv.insert(options.argv.end(), {"--scenario", "selftest.fail"});
+  CHECK(ended(options).code == 1);
+}
+
+TEST_CASE("an earlier journal gets another name") {
+  const TempDir dir;
+  REQUIRE(run_of(dir, "selftest.pass").code == 0);
+  const std::string first = contents(dir.file("out/journal.ndjson"));
+  CHECK(has(run_of(dir, "selftest.pass"), "LS034"));
+  REQUIRE(run_of(dir, "selftest.pass").code == 0);
+  CHECK(contents(dir.file("out/journal.1.ndjson")) == first);
+  CHECK(fs::exists(dir.file("out/journal.2.ndjson")));
+}
+
+TEST_CASE("few descriptors give a message and fewer jobs, not a loss of results") {
+  const TempDir dir;
+  Spawned::Options options =
+      options_for(dir, {"run", "--loop", "poll", "--scenario", "selftest.pass,selftest.note*",
+                        "--jobs", "50", "--out", dir.file("out")});
+  options.argv[5] = "selftest.pass";
+  options.descriptor_limit = 64;
+  const Ended end = ended(options);
+  CHECK_MESSAGE(end.code == 0, end.text);
+  CHECK_MESSAGE(has(end, "LS033"), end.text);
+}
+
+// --- interruptions
+
+/// Starts a run that takes a while: cells that hang until their limit, two at a time.
+Spawned start_long_run(const TempDir& dir) {
+  return Spawned::start(
+             options_for(dir, {"run", "--loop", "poll", "--scenario", "selftest.pass,selftest.hang",
+                               "--repeat", "40", "--jobs", "2", "--out", dir.file("out")}))
+      .value();
+}
+
+std::size_t results_in(const std::string& journal) {
+  const Result<JournalState> state = read_journal(journal);
+  if (!state.ok()) return 0;
+  return static_cast<std::size_t>(
+      std::count_if(state->cells.begin(), state->cells.end(),
+                    [](const JournalCell& cell) { return cell.outcome.has_value(); }));
+}
+
+TEST_CASE("an interrupted run writes a footer, keeps its results and leaves nobody behind") {
+  for (const int signal : {kInterrupt, kTerminate}) {
+    CAPTURE(signal);
+    const TempDir dir;
+    const std::string journal = dir.file("out/journal.ndjson");
+    Spawned run = start_long_run(dir);
+    wait_until("five results", [&] { return results_in(journal) >= 5; });
+    run.send(signal);
+    CHECK(run.wait() == 128 + signal);
+    const JournalState state = read_journal(journal).value();
+    CHECK(state.has_footer);
+    CHECK(state.interrupted);
+    CHECK(results_in(journal) >= 5);
+    CHECK(processes_with("TMPDIR=" + dir.path).empty());
+    CHECK(loopscope(dir, {"report", journal, "--format", "json"}).code != 0);
+  }
+}
+
+// Goal: whenever the harness is killed, its journal is sound, its cells die with it, and a resumed
+// run fills in what is missing and nothing else. Method: kill at random moments, several times.
+TEST_CASE("a killed run can be resumed until it is complete") {
+  const TempDir dir;
+  const std::string journal = dir.file("out/journal.ndjson");
+  const std::uint64_t seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  const auto moment = [&] { return std::chrono::milliseconds(random() % 400); };
+  {
+    Spawned run = start_long_run(dir);
+    wait_until("the plan", [&] { return read_journal(journal).ok(); });
+    std::this_thread::sleep_for(moment());
+    run.send(kKill);
+    (void)run.wait();
+  }
+  wait_until("the cells die", [&] { return processes_with("TMPDIR=" + dir.path).empty(); });
+  const auto resume = [&] {
+    return Spawned::start(options_for(dir, {"run", "--resume", journal})).value();
+  };
+  for (int round = 0; round < 2; ++round) {
+    const JournalState before = read_journal(journal).value();
+    Spawned again = resume();
+    std::this_thread::sleep_for(200ms + moment());
+    again.send(kKill);
+    (void)again.wait();
+    const JournalState after = read_journal(journal).value();
+    for (std::size_t i = 0; i < before.cells.size(); ++i) {
+      if (before.cells[i].outcome) CHECK(after.cells[i].outcome == before.cells[i].outcome);
+    }
+  }
+  Spawned last = resume();
+  CHECK(last.wait() == 1);  // the hanging ones are red
+  const JournalState state = read_journal(journal).value();
+  CHECK(state.has_footer);
+  REQUIRE(state.cells.size() == 80);
+  for (const JournalCell& cell : state.cells) {
+    const Outcome want = cell.scenario == "selftest.hang" ? Outcome::hang : Outcome::pass;
+    CHECK(cell.outcome == want);
+  }
+  // Nothing ran twice: one result line for each cell.
+  const std::string text = contents(journal);
+  std::size_t lines = 0;
+  for (std::size_t at = text.find("{\"cell\":"); at != std::string::npos;
+       at = text.find("{\"cell\":", at + 1)) {
+    ++lines;
+  }
+  CHECK(lines == 80);
+}
+
+TEST_CASE("a hang is described: threads, stacks, descriptors, last events") {
+  const TempDir dir;
+  REQUIRE(run_of(dir, "selftest.hang").code == 1);
+  const std::string journal = contents(dir.file("out/journal.ndjson"));
+  const std::size_t dossier = journal.find("\"dossier\":{");
+  REQUIRE(dossier != std::string::npos);
+  CHECK(journal.find("about to hang", dossier) != std::string::npos);
+  CHECK(journal.find("hangs(loopscope::Context&)", dossier) != std::string::npos);
+  CHECK(journal.find("\"killed_at_limit\":true") != std::string::npos);
+}
+
+TEST_CASE("a crash leaves the signal and the frames") {
+  const TempDir dir;
+  REQUIRE(run_of(dir, "selftest.crash").code == 1);
+  if (!build_info().sanitizers.empty()) return;  // A sanitizer reports in its own way, and exits.
+  const std::string journal = contents(dir.file("out/journal.ndjson"));
+  CHECK(journal.find("(anonymous namespace)::crashes") != std::string::npos);
+  CHECK(journal.find("\"signal\":11") != std::string::npos);
+  CHECK(journal.find("signal 11, code 1, address 0x0") != std::string::npos);
+}
+
+TEST_CASE("what a cell leaves running is named, and killed") {
+  for (const char* scenario : {"selftest.grandchild", "selftest.daemon", "selftest.leak_child"}) {
+    CAPTURE(scenario);
+    const TempDir dir;
+    const Ended end = run_of(dir, scenario);
+    CHECK(end.code == 1);
+    CHECK(has(end, "LS102"));
+    CHECK(processes_with("TMPDIR=" + dir.path).empty());
+  }
+}
+
+}  // namespace
+}  // namespace loopscope
