@@ -28,7 +28,9 @@ bool FutureStateBase::cancel() {
   Callback hook = std::move(cancel_hook_);
   error_ = make_error(Errc::cancelled, "Future.cancel");
   cancelled_ = true;
-  if (hook) hook();
+  // What the hook would take back went with its loop.
+  const bool loop_gone = link_ != nullptr && link_->loop == nullptr;
+  if (hook && !loop_gone) hook();
   finish();
   return true;
 }

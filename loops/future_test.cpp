@@ -190,3 +190,21 @@ TEST_CASE("a move-only value travels through a future") {
   REQUIRE(taken.ok());
   CHECK(**taken == 7);
 }
+
+TEST_CASE("a future that outlives its loop can be cancelled, and touches nothing of the loop") {
+  auto loop = any_loop();
+  auto pair = os::open_socketpair(SocketType::stream);
+  REQUIRE(pair.ok());
+  Socket silent(std::move(pair->first));
+  auto received = loop->sock_recv(silent, 16);
+  auto nap = sleep(*loop, 1h);
+  bool hook_ran = false;
+  Future<void> own = loop->create_future();
+  own.set_cancel_hook([&] { hook_ran = true; });
+  REQUIRE(loop->close().ok());
+  loop.reset();
+  CHECK(received.cancel());
+  CHECK(nap.cancel());
+  CHECK(own.cancel());
+  CHECK_FALSE(hook_ran);
+}
