@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <string_view>
 
 #include "harness/cell_channel.hpp"
@@ -121,6 +122,10 @@ class Child {
 };
 
 Result<void> Child::start() {
+  // posix_spawn returns after the exec. Until then the new process holds a copy of every pipe of
+  // ours that is open, and a cell that another thread started would seem to leave its own behind.
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Result<os::Pipe> pipe = os::open_pipe();
     if (!pipe.ok()) return pipe.error();

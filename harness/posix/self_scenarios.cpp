@@ -29,6 +29,12 @@ void passes(Context& cx) {
   cx.note("answer", 42.0, "count");
 }
 
+/// Busy for long enough that a test can act meanwhile.
+void is_slow(Context& cx) {
+  cx.loop().call_later(50ms, [&cx] { cx.loop().stop(); });
+  cx.run_forever();
+}
+
 void fails(Context& cx) {
   cx.mark("before");
   cx.equal(1, 2, "one is two");
@@ -132,13 +138,14 @@ constexpr Scenario self(std::string_view id, void (*body)(Context&),
 
 constexpr Scenario kScenarios[] = {
     self("selftest.pass", passes),
+    self("selftest.slow", is_slow),
     self("selftest.fail", fails),
     self("selftest.diverges", diverges),
     self("selftest.flaky", is_flaky),
     self("selftest.skip", skips),
     self("selftest.inconclusive", stays_inconclusive),
     self("selftest.peer_failure", throws_peer_failure),
-    self("selftest.hang", hangs, 300ms),
+    self("selftest.hang", hangs, 2s),
     self("selftest.hang_after_fail", hangs_after_a_failed_check, 300ms),
     self("selftest.crash", crashes),
     self("selftest.abort", aborts),
