@@ -31,6 +31,8 @@ constexpr CapInfo kCaps[] = {
      LOOPSCOPE_DOCS "asyncio-eventloop.html#asyncio.loop.sock_recvfrom"},
     {Cap::sock_sendfile, "sock_sendfile", "file to socket",
      LOOPSCOPE_DOCS "asyncio-eventloop.html#asyncio.loop.sock_sendfile"},
+    {Cap::sendfile, "sendfile", "file to transport",
+     LOOPSCOPE_DOCS "asyncio-eventloop.html#asyncio.loop.sendfile"},
     {Cap::create_connection, "create_connection", "outgoing stream connections",
      LOOPSCOPE_DOCS "asyncio-eventloop.html#asyncio.loop.create_connection"},
     {Cap::create_server, "create_server", "stream servers",

@@ -22,6 +22,7 @@ enum class Cap : std::uint8_t {
   sock_stream,
   sock_datagram,
   sock_sendfile,
+  sendfile,
   create_connection,
   create_server,
   unix_sockets,

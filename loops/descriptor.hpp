@@ -18,15 +18,19 @@ class EventLoop;
 enum class Family : std::uint8_t { selector, proactor, reference, remote };
 std::string_view name(Family family);
 
+/// How a loop learns that a child has ended. automatic: pidfd where the system has it.
+enum class ChildWatcher : std::uint8_t { automatic, pidfd, sigchld };
+
 struct LoopOptions {
   bool debug = false;  // start in debug mode, as PYTHONASYNCIODEBUG does
+  ChildWatcher child_watcher = ChildWatcher::automatic;
 };
 
 struct LoopDescriptor {
-  std::string_view name;       // "epoll"; stable, used in files and on the command line
+  std::string_view name;  // "epoll"; stable, used in files and on the command line
   Family family;
-  std::string_view mechanism;  // "epoll_pwait2 + eventfd"
-  CapSet native{}, emulated{}; // disjoint; all else is absent
+  std::string_view mechanism;   // "epoll_pwait2 + eventfd"
+  CapSet native{}, emulated{};  // disjoint; all else is absent
   /// How early or late the loop's own clock lets a timer be: 0 for nanosecond timers, 1 ms for a
   /// loop that counts milliseconds. A timer may fire up to this much early and still be right.
   Duration clock_resolution{0};

@@ -31,19 +31,24 @@ void EventLoop::abandon_tasks() {
   Future<type> EventLoop::signature { return done_future<type>(refusal(op)); }
 
 LOOPSCOPE_REFUSE_FUTURE(void, shutdown_asyncgens(), "shutdown_asyncgens")
-LOOPSCOPE_REFUSE_FUTURE(void, shutdown_default_executor(), "shutdown_default_executor")
-LOOPSCOPE_REFUSE_FUTURE(void, run_in_executor(Callback), "run_in_executor")
-LOOPSCOPE_REFUSE_FUTURE(std::vector<Endpoint>, getaddrinfo(std::string, std::string), "getaddrinfo")
-LOOPSCOPE_REFUSE_FUTURE(NameInfo, getnameinfo(Endpoint), "getnameinfo")
+LOOPSCOPE_REFUSE_FUTURE(void, shutdown_default_executor(std::optional<Duration>),
+                        "shutdown_default_executor")
+LOOPSCOPE_REFUSE_FUTURE(void, execute(Callback, std::shared_ptr<Executor>), "run_in_executor")
+LOOPSCOPE_REFUSE_FUTURE(std::vector<Endpoint>, getaddrinfo(std::string, std::string, AddressHints),
+                        "getaddrinfo")
+LOOPSCOPE_REFUSE_FUTURE(NameInfo, getnameinfo(Endpoint, NameInfoFlags), "getnameinfo")
 LOOPSCOPE_REFUSE_FUTURE(Link, create_connection(ProtocolFactory, ConnectOptions),
                         "create_connection")
 LOOPSCOPE_REFUSE_FUTURE(std::shared_ptr<Server>, create_server(ProtocolFactory, ServerOptions),
                         "create_server")
-LOOPSCOPE_REFUSE_FUTURE(Link, create_unix_connection(ProtocolFactory, std::string),
+LOOPSCOPE_REFUSE_FUTURE(Link, create_unix_connection(ProtocolFactory, UnixConnectOptions),
                         "create_unix_connection")
-LOOPSCOPE_REFUSE_FUTURE(std::shared_ptr<Server>, create_unix_server(ProtocolFactory, std::string),
+LOOPSCOPE_REFUSE_FUTURE(std::shared_ptr<Server>,
+                        create_unix_server(ProtocolFactory, UnixServerOptions),
                         "create_unix_server")
-LOOPSCOPE_REFUSE_FUTURE(Link, connect_accepted_socket(ProtocolFactory, Socket),
+LOOPSCOPE_REFUSE_FUTURE(Link,
+                        connect_accepted_socket(ProtocolFactory, Socket&,
+                                                std::optional<TlsOptions>),
                         "connect_accepted_socket")
 LOOPSCOPE_REFUSE_FUTURE(DatagramLink, create_datagram_endpoint(DatagramFactory, DatagramOptions),
                         "create_datagram_endpoint")
@@ -65,12 +70,12 @@ LOOPSCOPE_REFUSE_FUTURE(Accepted, sock_accept(Socket&), "sock_accept")
 LOOPSCOPE_REFUSE_FUTURE(std::uint64_t, sock_sendfile(Socket&, FileRange), "sock_sendfile")
 LOOPSCOPE_REFUSE_FUTURE(ProcessLink, subprocess_exec(ProcessFactory, ProcessOptions),
                         "subprocess_exec")
-LOOPSCOPE_REFUSE_FUTURE(ProcessLink, subprocess_shell(ProcessFactory, std::string),
+LOOPSCOPE_REFUSE_FUTURE(ProcessLink, subprocess_shell(ProcessFactory, std::string, ProcessOptions),
                         "subprocess_shell")
 #undef LOOPSCOPE_REFUSE_FUTURE
 
 Handle EventLoop::call_soon_threadsafe(Callback) { return Handle(Errc::not_supported); }
-Result<void> EventLoop::set_default_executor(std::size_t) {
+Result<void> EventLoop::set_default_executor(std::shared_ptr<Executor>) {
   return refusal("set_default_executor");
 }
 Result<void> EventLoop::add_reader(FileObj, std::function<void()>) { return refusal("add_reader"); }

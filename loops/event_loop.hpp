@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "loops/base/bytes.hpp"
@@ -14,9 +15,12 @@
 #include "loops/base/result.hpp"
 #include "loops/coro.hpp"
 #include "loops/descriptor.hpp"
+#include "loops/executor.hpp"
 #include "loops/future.hpp"
 #include "loops/handle.hpp"
+#include "loops/options.hpp"
 #include "loops/protocol.hpp"
+#include "loops/server.hpp"
 #include "loops/socket.hpp"
 #include "loops/task.hpp"
 #include "loops/transport.hpp"
@@ -51,52 +55,6 @@ using ProtocolFactory = std::function<std::shared_ptr<BaseProtocol>()>;
 using DatagramFactory = std::function<std::shared_ptr<DatagramProtocol>()>;
 using ProcessFactory = std::function<std::shared_ptr<SubprocessProtocol>()>;
 
-struct DatagramOptions {
-  std::optional<Endpoint> local_addr{};
-  std::optional<Endpoint> remote_addr{};
-  bool allow_broadcast = false;
-  bool reuse_port = false;
-  Socket sock{};  // an existing datagram socket instead of the addresses
-};
-struct ConnectOptions {
-  std::string host{}, service{};
-  std::optional<Endpoint> local_addr{};
-  Duration happy_eyeballs_delay{0};
-  Socket sock{};
-};
-struct ServerOptions {
-  std::string host{}, service{};
-  int backlog = 100;
-  bool reuse_address = true, reuse_port = false, start_serving = true;
-  Socket sock{};
-};
-struct TlsOptions {
-  bool server_side = false;
-  std::string server_hostname{}, certificate_file{}, key_file{}, ca_file{};
-};
-struct ProcessOptions {
-  std::vector<std::string> argv{};
-  std::vector<std::string> env{};
-  std::string cwd{};
-  bool pipe_stdin = true, pipe_stdout = true, pipe_stderr = true;
-};
-struct FileRange {
-  os::NativeSocket file = os::kInvalid;
-  std::uint64_t offset = 0;
-  std::optional<std::uint64_t> count{};
-};
-struct NameInfo {
-  std::string host, service;
-};
-class Server {
- public:
-  virtual ~Server() = default;
-  virtual void close() = 0;
-  virtual bool is_serving() const = 0;
-  virtual std::vector<Endpoint> sockets() const = 0;
-  virtual Future<void> wait_closed() = 0;
-};
-
 /// A method whose capability is absent keeps its default body, which refuses with
 /// Errc::not_supported and does nothing else.
 ///
@@ -127,8 +85,11 @@ class EventLoop {
   Result<T> run_until_complete(Future<T> future);
   template <class T>
   Result<T> run_until_complete(Coro<T> main);
+  /// Closes every AsyncGenerator of this loop that was begun and not ended.
   virtual Future<void> shutdown_asyncgens();
-  virtual Future<void> shutdown_default_executor();
+  /// Takes no more work for the default executor; done when its work has run and its threads have
+  /// ended, or when the timeout passed, which is logged. run_in_executor is refused from then on.
+  virtual Future<void> shutdown_default_executor(std::optional<Duration> timeout = {});
 
   // --- debugging
   virtual void set_debug(bool enabled);
@@ -151,8 +112,14 @@ class EventLoop {
   virtual Handle call_soon_threadsafe(Callback callback);
 
   // --- pool
-  virtual Future<void> run_in_executor(Callback work);
-  virtual Result<void> set_default_executor(std::size_t threads);
+  /// Runs work in a thread of `executor`, null for the default one; value and exception come back
+  /// through the loop. Cancelling the future takes queued work back; work that runs goes on and
+  /// its outcome is dropped.
+  /// errors  closed after shutdown_default_executor; those of Executor::submit.
+  template <class F>
+  Future<std::invoke_result_t<F&>> run_in_executor(F work,
+                                                   std::shared_ptr<Executor> executor = nullptr);
+  virtual Result<void> set_default_executor(std::shared_ptr<Executor> executor);
 
   // --- futures and tasks
   template <class T = void>
@@ -170,20 +137,34 @@ class EventLoop {
   virtual TaskFactory get_task_factory() const;
 
   // --- names
-  virtual Future<std::vector<Endpoint>> getaddrinfo(std::string host, std::string service);
-  virtual Future<NameInfo> getnameinfo(Endpoint address);
+  /// Resolves off the loop's thread; literal addresses with numeric services without a thread.
+  /// errors  those of getaddrinfo(3) by their names ("EAI_NONAME"), EAI_SYSTEM as the errno.
+  virtual Future<std::vector<Endpoint>> getaddrinfo(std::string host, std::string service,
+                                                    AddressHints hints = {});
+  virtual Future<NameInfo> getnameinfo(Endpoint address, NameInfoFlags flags = {});
 
   // --- networking and inter-process communication
+  /// Connects a stream socket and makes a transport with a protocol of the factory.
+  /// errors  that of the only address tried, or of the last with all of them in its detail;
+  ///         invalid_argument for options that contradict each other. No descriptor stays open.
   virtual Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options);
+  /// errors  EADDRINUSE and others of bind(2) with the address; then nothing stays open.
   virtual Future<std::shared_ptr<Server>> create_server(ProtocolFactory factory,
                                                         ServerOptions options);
-  virtual Future<Link> create_unix_connection(ProtocolFactory factory, std::string path);
+  virtual Future<Link> create_unix_connection(ProtocolFactory factory, UnixConnectOptions options);
   virtual Future<std::shared_ptr<Server>> create_unix_server(ProtocolFactory factory,
-                                                             std::string path);
-  virtual Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket socket);
+                                                             UnixServerOptions options);
+  /// A transport over a connected stream socket. Takes the socket, unless it refuses at once.
+  virtual Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
+                                               std::optional<TlsOptions> tls = {});
   virtual Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
                                                         DatagramOptions options);
+  /// Sends a part of a regular file after what was written before; writes meanwhile are refused.
+  /// value: bytes sent, fewer than asked for where the file ends. The file's position is
+  /// afterwards offset plus bytes sent, also after an error or a cancellation.
   virtual Future<std::uint64_t> sendfile(std::shared_ptr<Transport> transport, FileRange range);
+  /// Makes TLS of a connection: the protocol is told nothing and goes on with the new transport,
+  /// which takes the place of the old one.
   virtual Future<Link> start_tls(Link plain, TlsOptions options);
   /// Takes the read end. Regular files and directories are refused (invalid_argument); the
   /// descriptor becomes non-blocking while the transport lives and gets its flag back at the end.
@@ -221,7 +202,9 @@ class EventLoop {
 
   // --- subprocesses
   virtual Future<ProcessLink> subprocess_exec(ProcessFactory factory, ProcessOptions options);
-  virtual Future<ProcessLink> subprocess_shell(ProcessFactory factory, std::string command);
+  /// The same with the system's shell and `command`; options.argv is ignored.
+  virtual Future<ProcessLink> subprocess_shell(ProcessFactory factory, std::string command,
+                                               ProcessOptions options = {});
 
   // --- errors
   /// An exception inside the handler falls back to the default handler; the loop survives both.
@@ -239,6 +222,8 @@ class EventLoop {
 
  protected:
   friend class Handle;
+  /// Behind run_in_executor: done when work has run. It lets no exception out.
+  virtual Future<void> execute(Callback work, std::shared_ptr<Executor> executor);
   /// For close(), before the loop counts as closed: ends every unfinished task.
   void abandon_tasks();
   virtual bool cancel_handle(const Handle& handle) = 0;
@@ -273,6 +258,42 @@ template <class T>
 Result<T> EventLoop::run_until_complete(Coro<T> main) {
   if (is_closed()) return make_error(Errc::closed, "run_until_complete");
   return run_until_complete<T>(static_cast<Future<T>>(create_task(std::move(main))));
+}
+
+template <class F>
+Future<std::invoke_result_t<F&>> EventLoop::run_in_executor(F work,
+                                                            std::shared_ptr<Executor> executor) {
+  using T = std::invoke_result_t<F&>;
+  struct Slot {  // written by the worker, read by the loop's thread after the work is done
+    std::optional<detail::Stored<T>> value;
+    std::exception_ptr exception;
+  };
+  const auto slot = std::make_shared<Slot>();
+  auto guarded = [slot, work = std::move(work)]() mutable noexcept {
+    try {
+      if constexpr (std::is_void_v<T>) {
+        work();
+        slot->value.emplace();
+      } else {
+        slot->value.emplace(work());
+      }
+    } catch (...) {
+      slot->exception = std::current_exception();
+    }
+  };
+  Future<void> ran = execute(Callback(std::move(guarded)), std::move(executor));
+  Future<T> outcome = create_future<T>();
+  outcome.set_cancel_hook([ran]() mutable { (void)ran.cancel(); });
+  ran.add_done_callback([ran, outcome, slot]() mutable {
+    if (const Result<void> ended = ran.result(); !ended.ok()) {
+      outcome.set_error(ended.error());
+    } else if (slot->exception) {
+      outcome.set_exception(std::exchange(slot->exception, nullptr));
+    } else {
+      outcome.set_result(std::move(*slot->value));
+    }
+  });
+  return outcome;
 }
 
 /// Done after `delay`; cancelling it cancels the timer. source: asyncio.sleep

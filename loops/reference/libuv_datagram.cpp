@@ -48,7 +48,7 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
 
   Result<void> open(DatagramOptions&& options) {
     const Result<void> opened =
-        options.sock ? adopt_socket(std::move(options.sock)) : make_socket(options);
+        options.sock != nullptr ? adopt_socket(std::move(*options.sock)) : make_socket(options);
     if (!opened.ok() && open_) loop_closes();
     if (opened.ok()) remember_names();
     return opened;
@@ -259,7 +259,7 @@ Result<void> check(const DatagramOptions& options) {
   const auto refuse = [](std::string_view why) {
     return make_error(Errc::invalid_argument, "create_datagram_endpoint", std::string(why));
   };
-  if (options.sock) {
+  if (options.sock != nullptr) {
     const bool more =
         options.local_addr || options.remote_addr || options.allow_broadcast || options.reuse_port;
     if (more) return refuse("options beside an existing socket");

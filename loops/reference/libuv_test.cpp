@@ -264,7 +264,8 @@ TEST_CASE("libuv: an endpoint takes over a connected socket, and closes it with 
   REQUIRE(pair.ok());
   auto& [mine, theirs] = *pair;
   DatagramOptions options;
-  options.sock = Socket(std::move(mine));
+  Socket taken{std::move(mine)};
+  options.sock = &taken;
   auto link = loop->run_until_complete(loop->create_datagram_endpoint(
       [&] { return std::make_shared<Echo>(words); }, std::move(options)));
   REQUIRE(link.ok());

@@ -187,14 +187,14 @@ Result<os::UniqueFd> adopt_datagram_socket(DatagramOptions& options) {
     return make_error(Errc::invalid_argument, "create_datagram_endpoint",
                       "a socket and options for a new one were given");
   }
-  const Result<SocketType> type = os::type_of(options.sock.native());
+  const Result<SocketType> type = os::type_of(options.sock->native());
   if (!type.ok()) return type.error();
   if (*type != SocketType::datagram) {
     return make_error(Errc::invalid_argument, "create_datagram_endpoint",
                       "a datagram socket was expected");
   }
-  if (auto set = os::set_blocking(options.sock.native(), false); !set.ok()) return set.error();
-  return options.sock.release();
+  if (auto set = os::set_blocking(options.sock->native(), false); !set.ok()) return set.error();
+  return options.sock->release();
 }
 
 }  // namespace
@@ -205,11 +205,11 @@ Future<DatagramLink> SelectorLoop::create_datagram_endpoint(DatagramFactory fact
   if (const std::optional<Errc> why = refuses()) {
     return done_future<DatagramLink>(make_error(*why, op));
   }
-  if (!options.sock && !options.local_addr && !options.remote_addr) {
+  if (options.sock == nullptr && !options.local_addr && !options.remote_addr) {
     return done_future<DatagramLink>(make_error(Errc::invalid_argument, op, "no address given"));
   }
   Result<os::UniqueFd> fd =
-      options.sock ? adopt_datagram_socket(options) : open_datagram_socket(options);
+      options.sock != nullptr ? adopt_datagram_socket(options) : open_datagram_socket(options);
   if (!fd.ok()) return done_future<DatagramLink>(fd.error());
   Future<DatagramLink> future = create_future<DatagramLink>();
   DatagramLink link;

@@ -19,7 +19,7 @@ WatchedDatagram connected_to(Context& cx, const Endpoint& peer, Socket socket = 
   DatagramOptions options;
   if (socket) {
     os::connect(socket.native(), peer).value();
-    options.sock = std::move(socket);
+    options.sock = &socket;
   } else {
     options.remote_addr = peer;
   }

@@ -58,7 +58,7 @@ void adopts_a_socket(Context& cx) {
   Socket socket = cx.datagram_socket();
   const Endpoint name = os::local_address(socket.native()).value();
   DatagramOptions options;
-  options.sock = std::move(socket);
+  options.sock = &socket;
   const WatchedDatagram open = open_endpoint(cx, std::move(options));
   cx.equal(address_of(*open.transport), name, "the endpoint has the socket's address");
   DatagramPeer peer = cx.datagram_peer();
@@ -72,10 +72,11 @@ void adopts_a_socket(Context& cx) {
     cx.is_true(seen->transport == nullptr, "a refused endpoint never calls connection_made");
   };
   DatagramOptions both, stream;
-  both.sock = cx.datagram_socket();
+  Socket first = cx.datagram_socket(), second = cx.stream_pair().subject;
+  both.sock = &first;
   both.local_addr = Endpoint::loopback(AddressFamily::ipv4);
   open_refused(std::move(both), "a socket together with an address is refused");
-  stream.sock = cx.stream_pair().subject;
+  stream.sock = &second;
   open_refused(std::move(stream), "a stream socket is refused");
 }
 

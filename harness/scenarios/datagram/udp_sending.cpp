@@ -13,7 +13,8 @@ struct FullEndpoint {
     auto [ours, theirs] = os::open_socketpair(SocketType::datagram).value();
     peer = DatagramPeer(std::move(theirs));
     DatagramOptions options;
-    options.sock = Socket(std::move(ours));
+    Socket socket{std::move(ours)};
+    options.sock = &socket;
     open = open_endpoint(cx, std::move(options));
     while (open->get_write_buffer_size() == 0) send_next(cx);
     for (int i = 0; i < 20; ++i) send_next(cx);

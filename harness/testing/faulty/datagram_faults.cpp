@@ -146,7 +146,7 @@ class IgnoresOptions final : public SelectorLoop {
                                                 DatagramOptions options) override {
     if (broadcast) options.allow_broadcast = false;
     if (share) options.reuse_port = false;
-    if (beside_socket && options.sock) options.local_addr.reset();
+    if (beside_socket && options.sock != nullptr) options.local_addr.reset();
     return SelectorLoop::create_datagram_endpoint(std::move(factory), std::move(options));
   }
 };
