@@ -28,6 +28,9 @@ void decide(PlannedCell& cell, const FactAnswers& facts, const PlanOptions& opti
     cell.decision = Decision::unsupported;
     cell.missing_cap = std::string(missing->id);
     cell.reason = fmt::format("{} does not offer {} ({})", loop.name, missing->id, missing->title);
+    for (const Absence& absence : loop.absences) {
+      if (absence.cap == missing->cap) cell.reason += fmt::format(": {}", absence.why);
+    }
     return;
   }
   for (const std::string_view fact : scenario.facts) {

@@ -13,10 +13,12 @@ Result<std::unique_ptr<EventLoop>> never_made(const LoopOptions&) {
 constexpr std::string_view kNeedsPidfd[] = {"pidfd.open"};
 const LoopDescriptor kFull{
     .name = "full", .family = Family::selector, .native = CapSet::all(), .make = never_made};
+constexpr Absence kNoPipes[] = {{Cap::pipes, "there is no plumbing"}};
 const LoopDescriptor kPoor{.name = "poor",
                            .family = Family::selector,
                            .native = {Cap::call_soon},
                            .emulated = {Cap::signals},
+                           .absences = kNoPipes,
                            .make = never_made};
 const LoopDescriptor kAbsent{
     .name = "absent", .family = Family::proactor, .absent_because = "needs another system"};
@@ -57,6 +59,7 @@ TEST_CASE("an absent loop and a lacking capability give unsupported, with the re
   const PlannedCell& lacking = cell_of(plan, "poor", "b.pipes");
   CHECK(lacking.decision == Decision::unsupported);
   CHECK(lacking.missing_cap == "pipes");
+  CHECK(lacking.reason.ends_with("(pipe transports): there is no plumbing"));
   CHECK(cell_of(plan, "full", "b.pipes").decision == Decision::run);
 }
 

@@ -26,11 +26,18 @@ struct LoopOptions {
   ChildWatcher child_watcher = ChildWatcher::automatic;
 };
 
+/// Why a loop lacks a capability, for the reason of an unsupported cell.
+struct Absence {
+  Cap cap;
+  std::string_view why;  // one phrase: "libuv has no TLS"
+};
+
 struct LoopDescriptor {
   std::string_view name;  // "epoll"; stable, used in files and on the command line
   Family family;
-  std::string_view mechanism;   // "epoll_pwait2 + eventfd"
-  CapSet native{}, emulated{};  // disjoint; all else is absent
+  std::string_view mechanism;           // "epoll_pwait2 + eventfd"
+  CapSet native{}, emulated{};          // disjoint; all else is absent
+  std::span<const Absence> absences{};  // where there is more to say than that it is absent
   /// How early or late the loop's own clock lets a timer be: 0 for nanosecond timers, 1 ms for a
   /// loop that counts milliseconds. A timer may fire up to this much early and still be right.
   Duration clock_resolution{0};
