@@ -1,6 +1,7 @@
 // One cell, one process: started, watched, killed as a group, and described to its last byte.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -46,6 +47,13 @@ struct ChildReport {
 
 /// Output of a child beyond this is counted and dropped.
 inline constexpr std::size_t kOutputBound = std::size_t{256} * 1024;
+
+/// When a child is to be killed: its limit counts the time that it had or could have had a
+/// processor. kept_waiting, the time that it was ready and the host ran others, is added, up to
+/// four limits: a loaded host is no hang, and a host that never runs it is no excuse either.
+inline TimePoint fair_end(TimePoint began, Duration limit, Duration kept_waiting) {
+  return saturating_add(began, limit + std::min(kept_waiting, 4 * limit));
+}
 
 /// Makes this process adopt orphans of its cells, so that none of them escapes to init.
 void adopt_orphans();

@@ -103,6 +103,7 @@ class Child {
   enum Which : std::size_t { kOut, kErr, kReport };
 
   bool ended();
+  bool extend_limit();
   void read_ready(const std::array<pollfd, 4>& slots);
   bool read_some(Stream& stream);
   void drain(Duration patience);
@@ -193,7 +194,7 @@ bool Child::watch(const std::function<bool()>& cancel) {
       reap();
       return false;
     }
-    if (now() >= limit_) {
+    if (now() >= limit_ && !extend_limit()) {
       on_limit();
       return true;
     }
@@ -231,6 +232,13 @@ void Child::drain(Duration patience) {
     (void)::poll(slots.data(), slots.size(), 5);
   }
   report_.pipes_held = open();
+}
+
+/// True when the host kept the child waiting, and there is time left that it should have had.
+bool Child::extend_limit() {
+  const auto kept_waiting = Duration(static_cast<std::int64_t>(proc::run_delay(pid_)));
+  limit_ = std::max(limit_, fair_end(began_, command_.limit, kept_waiting));
+  return now() < limit_;
 }
 
 /// Asks the hanging process where it is, then ends it.

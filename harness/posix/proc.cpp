@@ -52,6 +52,19 @@ std::string field(const std::string& path, std::string_view key) {
   return {};
 }
 
+std::uint64_t run_delay(pid_t pid) {
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  std::uint64_t longest = 0;
+  for (const int tid : numbers_in(tasks)) {
+    // "time on the processor, time waiting for one, times it got one"
+    const std::string line = contents(tasks + "/" + std::to_string(tid) + "/schedstat");
+    const std::size_t blank = line.find(' ');
+    if (blank == line.npos) continue;
+    longest = std::max<std::uint64_t>(longest, std::strtoull(line.c_str() + blank, nullptr, 10));
+  }
+  return longest;
+}
+
 std::vector<int> numbers_in(const std::string& directory) {
   std::vector<int> result;
   const std::unique_ptr<DIR, CloseDir> dir(::opendir(directory.c_str()));
