@@ -375,7 +375,7 @@ void LibuvLoop::on_signal(SignalWatcher& watcher) {
 
 void LibuvLoop::adopt(TransportEnd& end, os::NativeSocket fd) {
   transports_.insert(&end);
-  transport_fds_.insert(fd);
+  if (fd != os::kInvalid) transport_fds_.insert(fd);
 }
 
 void LibuvLoop::release(TransportEnd& end, os::NativeSocket fd) {

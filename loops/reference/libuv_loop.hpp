@@ -96,6 +96,7 @@ class LibuvLoop final : public LoopCore {
         "transport", message);
     return returned;
   }
+  /// fd: kInvalid as long as the handle has none.
   void adopt(TransportEnd& end, os::NativeSocket fd);
   void release(TransportEnd& end, os::NativeSocket fd);
   /// For one read at a time: what a protocol gets is valid during the call alone.

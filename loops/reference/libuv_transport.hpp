@@ -40,7 +40,7 @@ class UvTransport : public Interface,
   void begin(Future<LinkType> made, LinkType link) {
     const auto self = this->shared_from_this();
     made.set_cancel_hook([self] { self->abort(); });
-    (void)loop_.call_soon([self] { self->tell_made(); });
+    tell_made_soon();
     (void)loop_.call_soon([self, made, link]() mutable {
       if (!self->closing_) self->start_reading();
       made.set_result(std::move(link));
@@ -54,14 +54,21 @@ class UvTransport : public Interface,
   /// Bytes that libuv has and the system has not.
   virtual std::size_t queued() const = 0;
   virtual void before_close() {}
+  /// When connection_lost has returned.
+  virtual void after_lost() {}
 
-  /// After the handle was initialised: from here on it has to be closed.
+  /// After the handle was initialised: from here on it has to be closed. Again when a handle that
+  /// was made without a descriptor has got one.
   void take(os::NativeSocket fd) {
     fd_ = fd;
     open_ = true;
     keep_ = this->shared_from_this();
     handle()->data = this;
     loop_.adopt(*this, fd_);
+  }
+  void tell_made_soon() {
+    const auto self = this->shared_from_this();
+    (void)loop_.call_soon([self] { self->tell_made(); });
   }
   /// Ends the transport now; connection_lost follows through call_soon, once.
   void finish(std::optional<Error> why) {
@@ -133,9 +140,11 @@ class UvTransport : public Interface,
   void tell_lost(const Error* why) {
     const auto protocol = std::exchange(protocol_, nullptr);
     protocol_changed();
-    if (!protocol) return;
-    (void)loop_.call_protocol([&] { protocol->connection_lost(why); },
-                              "Exception in connection_lost()");
+    if (protocol) {
+      (void)loop_.call_protocol([&] { protocol->connection_lost(why); },
+                                "Exception in connection_lost()");
+    }
+    after_lost();
   }
   std::shared_ptr<UvTransport> keep_;
   FlowControl flow_;

@@ -1,0 +1,387 @@
+// Stream transports of the libuv row: opening, reading, writing, both ends of a stream's life.
+//
+// libuv's own behaviour that scenarios meet, and that is left as it is:
+//   idle writer   a stream that neither reads nor writes is not watched: a peer that goes away is
+//                 noticed by the next write.
+//   SIGPIPE       uv_write calls write(2); a program is expected to ignore SIGPIPE.
+//   terminals     uv_tty reopens a slave and makes writes to a master block.
+//   POLLHUP       after a short read a hang-up counts as the end of the stream.
+// Source: docs.libuv.org, uv_stream_t, uv_tcp_t, uv_pipe_t, uv_tty_t; 1.44.2.
+#include "loops/reference/libuv_stream_end.hpp"
+
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "loops/os/net.hpp"
+
+namespace loopscope::libuv {
+namespace {
+
+uv_buf_t buffer_of(ByteView data) {
+  // uv_buf_t is one type for reads and writes; a write does not change the bytes.
+  auto* base = const_cast<char*>(reinterpret_cast<const char*>(data.data()));
+  uv_buf_t buffer = uv_buf_init(base, 0);
+  buffer.len = data.size();
+  return buffer;
+}
+
+int native(AddressFamily family) {
+  switch (family) {
+    case AddressFamily::ipv4:
+      return AF_INET;
+    case AddressFamily::ipv6:
+      return AF_INET6;
+    default:
+      return AF_UNSPEC;
+  }
+}
+
+}  // namespace
+
+// --- opening and closing
+
+Result<void> StreamEnd::open_pipe(os::UniqueFd&& pipe, Sides sides) {
+  const os::NativeSocket fd = pipe.get();
+  const Result<bool> blocking = os::is_blocking(fd);
+  if (!blocking.ok()) return blocking.error();
+  was_blocking_ = blocking.value();
+  sides_ = sides;
+  if (const Result<void> opened = open_as(uv_guess_handle(fd), fd); !opened.ok()) return opened;
+  uv_os_fd_t own = fd;
+  uv_fileno(handle(), &own);
+  if (own == fd) {
+    (void)pipe.release();  // libuv closes it with the handle.
+  } else {
+    reopened_from_ = std::move(pipe);  // A terminal: libuv opened it a second time.
+  }
+  remember_names();
+  return {};
+}
+
+Result<void> StreamEnd::open_socket(Socket& socket, std::string_view op) {
+  const os::NativeSocket fd = socket.native();
+  const Result<SocketType> type = os::type_of(fd);
+  if (!type.ok()) return type.error();
+  if (*type != SocketType::stream) {
+    return make_error(Errc::invalid_argument, op, "a stream socket was expected");
+  }
+  if (const Result<void> opened = open_as(uv_guess_handle(fd), fd); !opened.ok()) return opened;
+  (void)socket.release().release();  // libuv closes it with the handle.
+  connected();
+  return {};
+}
+
+Result<void> StreamEnd::open_as(uv_handle_type type, os::NativeSocket fd) {
+  switch (type) {
+    case UV_NAMED_PIPE:
+      uv_pipe_init(loop_.uv(), pipe(), 0);
+      take(fd);
+      return opened(uv_pipe_open(pipe(), fd), "uv_pipe_open");
+    case UV_TCP:
+      uv_tcp_init(loop_.uv(), tcp());
+      take(fd);
+      return opened(uv_tcp_open(tcp(), fd), "uv_tcp_open");
+    case UV_TTY:
+      if (const int rc = uv_tty_init(loop_.uv(), &handle_.tty, fd, 0); rc != 0) {
+        return uv_error(rc, "uv_tty_init");
+      }
+      take(fd);
+      return {};
+    default:
+      return make_error(Errc::invalid_argument, "uv_guess_handle",
+                        "a transport needs a pipe, a stream socket or a terminal");
+  }
+}
+
+Result<void> StreamEnd::opened(int rc, std::string_view op) {
+  if (rc == 0) return {};
+  was_blocking_ = false;  // The descriptor is not libuv's: nothing to give back.
+  discard();
+  return uv_error(rc, op);
+}
+
+Result<void> StreamEnd::init_tcp(AddressFamily family) {
+  const auto domain = static_cast<unsigned>(native(family));
+  if (const int rc = uv_tcp_init_ex(loop_.uv(), tcp(), domain); rc != 0) {
+    return uv_error(rc, "uv_tcp_init_ex");
+  }
+  uv_os_fd_t fd = os::kInvalid;
+  if (family != AddressFamily::unspecified) uv_fileno(handle(), &fd);
+  take(fd);
+  return {};
+}
+
+void StreamEnd::init_pipe(Sides sides) {
+  sides_ = sides;
+  uv_pipe_init(loop_.uv(), pipe(), 0);
+  take(os::kInvalid);
+}
+
+void StreamEnd::connected() {
+  if (fd_ == os::kInvalid) {
+    uv_os_fd_t fd = os::kInvalid;
+    if (uv_fileno(handle(), &fd) == 0) take(fd);
+  }
+  // Small writes are not held back: asyncio's default, not libuv's. What cannot have it (a socket
+  // that its peer has reset already) shows that by its first read.
+  if (handle_.handle.type == UV_TCP) (void)uv_tcp_nodelay(tcp(), 1);
+  remember_names();
+}
+
+void StreamEnd::remember_names() {
+  // What is no socket has no names.
+  if (Result<Endpoint> local = os::local_address(fd_); local.ok()) local_ = local.value();
+  if (Result<Endpoint> peer = os::peer_address(fd_); peer.ok()) peer_ = peer.value();
+}
+
+void StreamEnd::begin_unasked() {
+  tell_made_soon();
+  const auto self = shared_from_this();
+  (void)loop_.call_soon([self, this] {
+    if (!closing_) start_reading();
+  });
+}
+
+void StreamEnd::before_close() {
+  if (was_blocking_) (void)os::set_blocking(fd_, true);  // Gone already: nothing to restore.
+  reopened_from_.reset();
+}
+
+void StreamEnd::after_lost() {
+  if (const auto ended = std::exchange(ended_, nullptr)) ended();
+}
+
+void StreamEnd::close() {
+  if (closing_) return;
+  closing_ = true;
+  if (open_ && sides_.read && !handle_busy_) uv_read_stop(stream());
+  if (open_ && queued() > 0) return;  // The last completed write closes.
+  finish(std::nullopt);
+}
+
+ExtraInfo StreamEnd::get_extra_info(std::string_view name) const {
+  if (name == "sockname" && local_.size() > 0) return local_;
+  if (name == "peername" && peer_.size() > 0) return peer_;
+  if ((name == "pipe" || name == "socket") && open_) return fd_;
+  return std::monostate{};
+}
+
+// --- reading
+
+void StreamEnd::protocol_changed() {
+  plain_ = dynamic_cast<Protocol*>(protocol_.get());
+  buffered_ = dynamic_cast<BufferedProtocol*>(protocol_.get());
+}
+
+void StreamEnd::start_reading() {
+  started_ = true;
+  if (!is_reading() || !open_) return;
+  const int rc = uv_read_start(
+      stream(),
+      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) { of(handle).lend(*buffer); },
+      [](uv_stream_t* source, ssize_t count, const uv_buf_t* buffer) {
+        of(reinterpret_cast<uv_handle_t*>(source)).on_read(count, *buffer);
+      });
+  if (rc != 0 && rc != UV_EALREADY) finish(uv_error(rc, "uv_read_start"));
+}
+
+void StreamEnd::pause_reading() {
+  if (!is_reading()) return;
+  paused_ = true;
+  if (started_ && open_ && !handle_busy_) uv_read_stop(stream());
+}
+
+void StreamEnd::resume_reading() {
+  if (!std::exchange(paused_, false) || !started_ || !open_ || handle_busy_) return;
+  start_reading();
+}
+
+void StreamEnd::lend(uv_buf_t& buffer) {
+  if (buffered_ == nullptr) {
+    const std::span<char> shared = loop_.read_buffer();
+    buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
+    return;
+  }
+  buffer = uv_buf_init(nullptr, 0);  // libuv then reads nothing and reports UV_ENOBUFS
+  const auto asked = protocol_;
+  std::span<std::byte> lent;
+  declined_ = true;
+  handle_busy_ = true;
+  const auto ask = [&] {
+    lent = buffered_->get_buffer(-1);
+    declined_ = false;
+  };
+  deliver(ask, "get_buffer");
+  handle_busy_ = false;
+  if (!is_reading() || protocol_ != asked) declined_ = true;
+  if (declined_) return;
+  buffer = uv_buf_init(reinterpret_cast<char*>(lent.data()), static_cast<unsigned>(lent.size()));
+}
+
+void StreamEnd::after_declined() {
+  // The protocol did something else than lend its memory: its wish is carried out now.
+  declined_ = false;
+  if (lost_) {
+    close_handle();
+  } else if (!is_reading()) {
+    uv_read_stop(stream());
+  }
+}
+
+void StreamEnd::on_read(ssize_t count, const uv_buf_t& buffer) {
+  const auto self = shared_from_this();
+  if (declined_) {
+    after_declined();
+  } else if (closing_ || count == 0) {
+    return;
+  } else if (count == UV_EOF) {
+    end_of_stream();
+  } else if (count == UV_ENOBUFS) {
+    finish(make_error(Errc::protocol, "protocol", "get_buffer() returned an empty buffer"));
+  } else if (count < 0) {
+    finish(uv_error(static_cast<int>(count), "uv_read"));
+  } else {
+    received(buffer.base, static_cast<std::size_t>(count));
+  }
+}
+
+void StreamEnd::received(const char* data, std::size_t count) {
+  const auto protocol = protocol_;
+  if (buffered_ != nullptr) {
+    deliver([&] { buffered_->buffer_updated(count); }, "buffer_updated");
+  } else if (plain_ != nullptr) {
+    deliver([&] { plain_->data_received(std::as_bytes(std::span(data, count))); }, "data_received");
+  }
+}
+
+void StreamEnd::end_of_stream() {
+  at_end_ = true;
+  const auto protocol = protocol_;
+  bool keep_open = false;
+  const auto tell = [&] {
+    if (buffered_ != nullptr) {
+      keep_open = buffered_->eof_received();
+    } else if (plain_ != nullptr) {
+      keep_open = plain_->eof_received();
+    }
+  };
+  deliver(tell, "eof_received");
+  if (!keep_open || !sides_.write) close();
+}
+
+// --- writing
+
+struct StreamEnd::WriteRequest {
+  uv_write_t uv{};
+  std::shared_ptr<StreamEnd> end;
+  Bytes data;
+};
+
+struct StreamEnd::ShutdownRequest {
+  uv_shutdown_t uv{};
+  std::shared_ptr<StreamEnd> end;
+};
+
+void StreamEnd::write(ByteView data) {
+  if (!takes_writes() || data.empty()) return;
+  const uv_buf_t whole = buffer_of(data);
+  send(std::span(&whole, 1));
+}
+
+void StreamEnd::writelines(std::span<const ByteView> chunks) {
+  if (!takes_writes()) return;
+  std::vector<uv_buf_t> buffers;
+  buffers.reserve(chunks.size());
+  for (const ByteView chunk : chunks) {
+    if (!chunk.empty()) buffers.push_back(buffer_of(chunk));
+  }
+  if (!buffers.empty()) send(buffers);
+}
+
+void StreamEnd::send(std::span<const uv_buf_t> buffers) {
+  const auto count = static_cast<unsigned>(buffers.size());
+  const int taken = uv_try_write(stream(), buffers.data(), count);
+  if (taken < 0 && taken != UV_EAGAIN) {
+    finish(uv_error(taken, "uv_try_write"));
+    return;
+  }
+  queue(buffers, taken > 0 ? static_cast<std::size_t>(taken) : 0);
+}
+
+void StreamEnd::queue(std::span<const uv_buf_t> buffers, std::size_t taken) {
+  std::size_t total = 0;
+  for (const uv_buf_t& buffer : buffers) total += buffer.len;
+  if (taken == total) return;
+  auto request = std::make_unique<WriteRequest>();
+  request->end = std::static_pointer_cast<StreamEnd>(shared_from_this());
+  request->data.reserve(total - taken);
+  std::vector<uv_buf_t> copies;  // libuv keeps its own list, and the bytes must not move any more
+  for (const uv_buf_t& buffer : buffers) {
+    const auto skipped = std::min<std::size_t>(taken, buffer.len);
+    taken -= skipped;
+    if (skipped == buffer.len) continue;
+    const auto* first = reinterpret_cast<const std::byte*>(buffer.base) + skipped;
+    const std::size_t begin = request->data.size();
+    request->data.insert(request->data.end(), first, first + (buffer.len - skipped));
+    copies.push_back(buffer_of(ByteView(request->data).subspan(begin)));
+  }
+  request->uv.data = request.get();
+  const auto count = static_cast<unsigned>(copies.size());
+  const int rc =
+      uv_write(&request->uv, stream(), copies.data(), count, [](uv_write_t* done, int status) {
+        const std::unique_ptr<WriteRequest> finished(static_cast<WriteRequest*>(done->data));
+        finished->end->on_written(status);
+      });
+  if (rc != 0) {
+    finish(uv_error(rc, "uv_write"));
+    return;
+  }
+  (void)request.release();  // libuv's until its callback
+  update_flow();
+}
+
+void StreamEnd::on_written(int status) {
+  if (lost_) return;
+  loop_.enter([&] {
+    if (status < 0) {
+      finish(uv_error(status, "uv_write"));
+      return;
+    }
+    update_flow();
+    if (closing_ && !lost_ && queued() == 0) finish(std::nullopt);
+  });
+}
+
+Result<void> StreamEnd::write_eof() {
+  if (!sides_.write) return make_error(Errc::not_supported, "write_eof");
+  if (closing_ || eof_wanted_) return {};
+  eof_wanted_ = true;
+  if (!sides_.read) {
+    close();  // The end of a stream's only direction is its close.
+    return {};
+  }
+  auto request = std::make_unique<ShutdownRequest>();
+  request->end = std::static_pointer_cast<StreamEnd>(shared_from_this());
+  request->uv.data = request.get();
+  const int rc = uv_shutdown(&request->uv, stream(), [](uv_shutdown_t* done, int status) {
+    const std::unique_ptr<ShutdownRequest> finished(static_cast<ShutdownRequest*>(done->data));
+    if (status < 0 && !finished->end->closing_) {
+      finished->end->finish(uv_error(status, "uv_shutdown"));
+    }
+  });
+  if (rc != 0) {
+    finish(uv_error(rc, "uv_shutdown"));
+    return {};
+  }
+  (void)request.release();  // libuv's until its callback
+  return {};
+}
+
+Result<void> StreamEnd::set_write_buffer_limits(std::optional<std::size_t> high,
+                                                std::optional<std::size_t> low) {
+  if (!sides_.write) return make_error(Errc::not_supported, "set_write_buffer_limits");
+  return set_limits(high, low);
+}
+
+}  // namespace loopscope::libuv
