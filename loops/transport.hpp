@@ -48,9 +48,9 @@ class Transport : public BaseTransport {
   virtual void pause_reading() {}
   virtual void resume_reading() {}
 
-  /// Sends or buffers a copy: bytes changed afterwards are never sent. Dropped after close(),
-  /// abort() and the loss of the connection. Never blocks, never fails: errors arrive at
-  /// connection_lost.
+  /// Sends or buffers a copy: bytes changed afterwards are never sent. Dropped after
+  /// write_eof(), close(), abort() and the loss of the connection. Never blocks, never fails:
+  /// errors arrive at connection_lost.
   virtual void write(ByteView data) { (void)data; }
   virtual void writelines(std::span<const ByteView> chunks) {
     for (const ByteView chunk : chunks) write(chunk);

@@ -72,11 +72,13 @@ class StreamRecorder final : public Recorder<Protocol> {
   }
   bool eof_received() override {
     note("eof");
-    return false;
+    if (on_eof) on_eof();
+    return keep_open;
   }
 
   std::string data;
-  std::function<void()> on_data;
+  bool keep_open = false;  // what eof_received answers
+  std::function<void()> on_data, on_eof;
 };
 
 /// The same for a protocol that lends `capacity` bytes of its own.

@@ -56,6 +56,11 @@ namespace os {
 /// Zero or more of a transfer; nullopt: the call would have blocked.
 using Transfer = std::optional<std::size_t>;
 
+/// No single call is given more: Linux cuts at 0x7ffff000 bytes, macOS refuses 2^31 and more.
+inline constexpr std::size_t kLargestTransfer = std::size_t{1} << 30;
+/// IOV_MAX wherever we run.
+inline constexpr std::size_t kMostPieces = 1024;
+
 /// Close-on-exec; non-blocking unless said otherwise.
 Result<UniqueFd> open_socket(AddressFamily family, SocketType type, bool blocking = false);
 /// Two connected Unix sockets, close-on-exec.
@@ -71,8 +76,10 @@ Result<void> connect_result(NativeSocket fd);
 /// nullopt: nothing to accept. The new socket is non-blocking and close-on-exec.
 Result<std::optional<std::pair<UniqueFd, Endpoint>>> accept(NativeSocket fd);
 Result<Transfer> recv(NativeSocket fd, std::span<std::byte> buffer);
-/// Never raises SIGPIPE.
+/// Never raises SIGPIPE. At most kLargestTransfer bytes a call.
 Result<Transfer> send(NativeSocket fd, ByteView data);
+/// The same for several pieces in one call, at most kMostPieces of them.
+Result<Transfer> sendv(NativeSocket fd, std::span<const ByteView> pieces);
 Result<Transfer> recvfrom(NativeSocket fd, std::span<std::byte> buffer, Endpoint& sender);
 /// to: null on a connected socket.
 Result<Transfer> sendto(NativeSocket fd, ByteView data, const Endpoint* to);
@@ -88,6 +95,8 @@ Result<void> set_nodelay(NativeSocket fd, bool on);
 Result<void> set_buffer_sizes(NativeSocket fd, int send_bytes, int receive_bytes);  // 0: as is
 /// The next close sends RST (stream sockets over IP).
 Result<void> set_reset_on_close(NativeSocket fd);
+/// Is it a listening socket? false for what is no socket.
+bool is_listening(NativeSocket fd);
 /// invalid_argument for sockets that are neither.
 Result<SocketType> type_of(NativeSocket fd);
 /// The pending SO_ERROR, cleared by asking.

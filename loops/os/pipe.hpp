@@ -30,6 +30,8 @@ Result<FdKind> kind_of(NativeSocket fd);
 Result<Transfer> read(NativeSocket fd, std::span<std::byte> buffer);
 /// write(2) that ends in EPIPE and never in SIGPIPE: the signal is held back for this call.
 Result<Transfer> write(NativeSocket fd, ByteView data);
+/// The same for several pieces in one call, at most kMostPieces of them.
+Result<Transfer> writev(NativeSocket fd, std::span<const ByteView> pieces);
 /// Was it opened for writing and not for reading?
 Result<bool> is_write_only(NativeSocket fd);
 Result<UniqueFd> duplicate(NativeSocket fd);

@@ -227,9 +227,7 @@ Future<DatagramLink> SelectorLoop::create_datagram_endpoint(DatagramFactory fact
                                                       std::move(remote));
   transport->open();
   link.transport = std::move(transport);
-  call_soon([future, link = std::make_shared<DatagramLink>(std::move(link))]() mutable {
-    future.set_result(std::move(*link));
-  });
+  deliver(*this, future, std::move(link));
   return future;
 }
 

@@ -57,9 +57,7 @@ Future<Link> SelectorLoop::connect_pipe(std::string_view op, ProtocolFactory fac
       std::make_shared<StreamTransport>(*this, std::move(pipe), link.protocol, *options);
   transport->open();
   link.transport = std::move(transport);
-  call_soon([future, link = std::make_shared<Link>(std::move(link))]() mutable {
-    future.set_result(std::move(*link));
-  });
+  deliver(*this, future, std::move(link));
   return future;
 }
 

@@ -168,7 +168,7 @@ Result<bool> SelectorLoop::remove_writer(FileObj file) {
 }
 
 void SelectorLoop::adopt(os::NativeSocket fd, LoopResource* resource) {
-  owned_.insert(fd);
+  if (fd != os::kInvalid) owned_.insert(fd);
   resources_.insert(resource);
 }
 void SelectorLoop::release(os::NativeSocket fd, LoopResource* resource) {

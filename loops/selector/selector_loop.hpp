@@ -20,7 +20,7 @@ inline constexpr CapSet kSelectorCaps{
     Cap::call_soon,   Cap::call_later,    Cap::call_soon_threadsafe, Cap::exception_handler,
     Cap::debug_mode,  Cap::futures,       Cap::add_reader,           Cap::add_writer,
     Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,         Cap::create_datagram_endpoint,
-    Cap::pipes,       Cap::signals,       Cap::native_socket};
+    Cap::pipes,       Cap::signals,       Cap::native_socket,        Cap::create_connection};
 
 /// A transport as its loop sees it: something to end without a word when the loop closes.
 class LoopResource {
@@ -60,6 +60,9 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<void> sock_connect(Socket& socket, Endpoint peer) override;
   Future<Accepted> sock_accept(Socket& listener) override;
 
+  Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options) override;
+  Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
+                                       std::optional<TlsOptions> tls = {}) override;
   Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
                                                 DatagramOptions options) override;
   Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override;
@@ -72,8 +75,12 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Result<void> watch(os::NativeSocket fd, Direction direction,
                      std::function<void()> ready) override;
   void unwatch(os::NativeSocket fd, Direction direction) override { (void)forget(fd, direction); }
+  /// fd: kInvalid for what has no descriptor of its own.
   void adopt(os::NativeSocket fd, LoopResource* resource);
   void release(os::NativeSocket fd, LoopResource* resource);
+  /// Makes the link of `future` over a connected, non-blocking stream socket and queues its
+  /// outcome. A factory that throws ends the future with that, and the socket.
+  void open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory);
   /// Memory for one read, shared by all transports: valid until the next call.
   std::span<std::byte> scratch(std::size_t size) {
     if (scratch_.size() < size) scratch_.resize(size);

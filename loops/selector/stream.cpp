@@ -1,7 +1,7 @@
 // Stream transports: one read an event, writes tried at once, a contiguous buffer for the rest.
 #include "loops/selector/stream.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 
 #include "loops/os/pipe.hpp"
@@ -134,27 +134,64 @@ void StreamTransport::on_reader_gone() {
 
 // --- writing
 
+std::optional<std::size_t> StreamTransport::count_of(const Result<os::Transfer>& transfer) {
+  if (transfer.ok()) return transfer->value_or(0);
+  lose(transfer.error());
+  return std::nullopt;
+}
+
 std::optional<std::size_t> StreamTransport::put(ByteView data) {
-  const Result<os::Transfer> taken =
-      options_.socket ? os::send(fd_.get(), data) : os::write(fd_.get(), data);
-  if (!taken.ok()) {
-    lose(taken.error());
-    return std::nullopt;
-  }
-  return taken->value_or(0);
+  return count_of(options_.socket ? os::send(fd_.get(), data) : os::write(fd_.get(), data));
+}
+
+std::optional<std::size_t> StreamTransport::put(std::span<const ByteView> pieces) {
+  return count_of(options_.socket ? os::sendv(fd_.get(), pieces) : os::writev(fd_.get(), pieces));
 }
 
 void StreamTransport::write(ByteView data) {
-  if (data.empty() || closing_ || eof_wanted_ || !options_.writable || loop_ == nullptr) return;
-  std::size_t taken = 0;
+  if (data.empty() || !may_write()) return;
+  std::size_t sent = 0;
   if (buffered() == 0) {
     const std::optional<std::size_t> now_taken = put(data);
     if (!now_taken) return;
-    taken = *now_taken;
-    if (taken == data.size()) return;
+    sent = *now_taken;
+    if (sent == data.size()) return;
   }
-  const ByteView rest = data.subspan(taken);
-  buffer_.insert(buffer_.end(), rest.begin(), rest.end());
+  keep(std::span(&data, 1), sent);
+}
+
+void StreamTransport::writelines(std::span<const ByteView> chunks) {
+  if (!may_write()) return;
+  // As long as the system takes all that it is offered, nothing is copied.
+  std::size_t sent = 0;
+  while (!chunks.empty() && buffered() == 0) {
+    const auto offer = chunks.first(std::min(chunks.size(), os::kMostPieces));
+    std::size_t offered = 0;
+    for (const ByteView chunk : offer) offered += chunk.size();
+    if (offered > 0) {
+      const std::optional<std::size_t> now_taken = put(offer);
+      if (!now_taken) return;
+      sent = *now_taken;
+      if (sent < offered) break;
+    }
+    chunks = chunks.subspan(offer.size());
+    sent = 0;
+  }
+  keep(chunks, sent);
+}
+
+void StreamTransport::keep(std::span<const ByteView> pieces, std::size_t skip) {
+  std::size_t size = buffer_.size() - skip;
+  for (const ByteView piece : pieces) size += piece.size();
+  // Growing by halves at least: many small writes must not copy the buffer each time.
+  if (size > buffer_.capacity()) buffer_.reserve(std::max(size, buffer_.size() * 3 / 2));
+  for (ByteView piece : pieces) {
+    const std::size_t dropped = std::min(skip, piece.size());
+    skip -= dropped;
+    piece = piece.subspan(dropped);
+    buffer_.insert(buffer_.end(), piece.begin(), piece.end());
+  }
+  if (buffered() == 0) return;
   if (!writing_armed_) {
     writing_armed_ = true;
     if (!watch(Direction::write, [this] { on_writable(); })) return;
@@ -162,18 +199,14 @@ void StreamTransport::write(ByteView data) {
   update_flow();
 }
 
-void StreamTransport::writelines(std::span<const ByteView> chunks) {
-  Bytes joined;
-  for (const ByteView chunk : chunks) joined.insert(joined.end(), chunk.begin(), chunk.end());
-  write(joined);
-}
-
 void StreamTransport::on_writable() {
-  const std::shared_ptr<StreamTransport> keep = shared_from_this();
+  const std::shared_ptr<StreamTransport> alive = shared_from_this();
   const std::optional<std::size_t> taken = put(ByteView(buffer_).subspan(sent_));
   if (!taken) return;
   sent_ += *taken;
-  if (sent_ > buffer_.size() / 2) {  // Moving less than was sent: linear in all.
+  if (buffered() == 0) {
+    drop_buffer();
+  } else if (sent_ > buffer_.size() / 2) {  // Moving less than was sent: linear in all.
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent_));
     sent_ = 0;
   }
@@ -194,9 +227,12 @@ void StreamTransport::flushed() {
     if (!options_.socket) {
       closing_ = true;
       lose({});  // The end of a pipe is its close.
-    } else if (const Result<void> ended = os::shutdown_write(fd_.get()); !ended.ok()) {
-      lose(ended.error());
+      return;
     }
+    const Result<void> ended = os::shutdown_write(fd_.get());
+    if (ended.ok()) return;
+    // ENOTCONN: the peer has reset the connection, and reading will say so.
+    if (!ended.error().is_errno(ENOTCONN) || at_end_) lose(ended.error());
   }
 }
 
@@ -217,7 +253,7 @@ Result<void> StreamTransport::set_write_buffer_limits(std::optional<std::size_t>
 }
 
 void StreamTransport::drop_buffer() {
-  buffer_.clear();
+  buffer_ = Bytes();  // Its memory too: most transports are idle most of the time.
   sent_ = 0;
 }
 
@@ -228,6 +264,15 @@ void StreamTransport::close() {
     if (buffered() == 0 || options_.readable) unwatch(Direction::read);
   }
   if (buffered() == 0) lose({});
+}
+
+std::shared_ptr<StreamTransport> make_socket_transport(SelectorLoop& loop, os::UniqueFd fd,
+                                                       std::shared_ptr<BaseProtocol> protocol) {
+  StreamOptions options;
+  options.socket = true;
+  // Refused where there is no TCP, and on connections that have ended already.
+  (void)os::set_nodelay(fd.get(), true);
+  return std::make_shared<StreamTransport>(loop, std::move(fd), std::move(protocol), options);
 }
 
 }  // namespace loopscope

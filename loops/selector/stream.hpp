@@ -55,8 +55,15 @@ class StreamTransport final : public Transport,
   void on_reader_gone();
   void on_writable();
   Result<os::Transfer> take(std::span<std::byte> buffer);
+  bool may_write() const {
+    return !closing_ && !eof_wanted_ && options_.writable && loop_ != nullptr;
+  }
   /// Writes as much of data as the system takes now. nullopt: the transport is lost.
   std::optional<std::size_t> put(ByteView data);
+  std::optional<std::size_t> put(std::span<const ByteView> pieces);
+  std::optional<std::size_t> count_of(const Result<os::Transfer>& transfer);
+  /// Keeps a copy of the pieces but for the first `skip` bytes, for when the system takes more.
+  void keep(std::span<const ByteView> pieces, std::size_t skip);
   void flushed();
 
   StreamOptions options_;
@@ -70,5 +77,10 @@ class StreamTransport final : public Transport,
   bool eof_wanted_ = false;  // write_eof() was called
   bool writing_armed_ = false;
 };
+
+/// A transport over a connected, non-blocking stream socket, not yet open(). TCP_NODELAY is set
+/// where there is TCP.
+std::shared_ptr<StreamTransport> make_socket_transport(SelectorLoop& loop, os::UniqueFd fd,
+                                                       std::shared_ptr<BaseProtocol> protocol);
 
 }  // namespace loopscope

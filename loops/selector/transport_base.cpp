@@ -3,6 +3,13 @@
 
 namespace loopscope {
 
+namespace {
+Bytes raw_bytes(const Endpoint& address) {
+  const auto* begin = static_cast<const std::byte*>(address.data());
+  return Bytes(begin, begin + address.size());
+}
+}  // namespace
+
 std::string current_exception_text() {
   try {
     throw;
@@ -20,8 +27,8 @@ TransportCore::TransportCore(SelectorLoop& loop, os::UniqueFd fd,
       protocol_(std::move(protocol)),
       restore_blocking_(restore_blocking) {
   // Pipes and terminals have no names; sockets keep theirs for after the close.
-  if (const auto local = os::local_address(fd_.get()); local.ok()) sockname_ = *local;
-  if (const auto peer = os::peer_address(fd_.get()); peer.ok()) peername_ = *peer;
+  if (const auto local = os::local_address(fd_.get()); local.ok()) sockname_ = raw_bytes(*local);
+  if (const auto peer = os::peer_address(fd_.get()); peer.ok()) peername_ = raw_bytes(*peer);
 }
 
 void TransportCore::begin(std::shared_ptr<BaseTransport> self) {
@@ -113,8 +120,12 @@ void TransportCore::update_flow() {
 }
 
 ExtraInfo TransportCore::describe(std::string_view name) const {
-  if (name == "sockname" && sockname_.size() > 0) return sockname_;
-  if (name == "peername" && peername_.size() > 0) return peername_;
+  const Bytes* address = name == "sockname"   ? &sockname_
+                         : name == "peername" ? &peername_
+                                              : nullptr;
+  if (address != nullptr && !address->empty()) {
+    return Endpoint::from_raw(address->data(), address->size());
+  }
   if ((name == "pipe" || name == "socket") && fd_) return fd_.get();
   return {};
 }

@@ -63,9 +63,18 @@ class TransportCore : public LoopResource {
   void give_back();
 
   std::shared_ptr<BaseTransport> self_;
-  Endpoint sockname_, peername_;
+  Bytes sockname_, peername_;  // raw: an Endpoint is several times as large as most addresses
   bool restore_blocking_;
 };
+
+/// Hands a link out in the next iteration. A cancellation before that aborts the transport.
+template <class LinkType>
+void deliver(SelectorLoop& loop, Future<LinkType> future, LinkType link) {
+  future.set_cancel_hook([transport = link.transport] { transport->abort(); });
+  loop.call_soon([future, link = std::make_unique<LinkType>(std::move(link))]() mutable {
+    future.set_result(std::move(*link));
+  });
+}
 
 /// The text of the exception in flight.
 std::string current_exception_text();

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "loops/os/posix/gather.hpp"
+
 namespace loopscope {
 namespace {
 
@@ -294,8 +296,16 @@ Result<Transfer> recv(NativeSocket fd, std::span<std::byte> buffer) {
 }
 
 Result<Transfer> send(NativeSocket fd, ByteView data) {
-  return transfer(retry([&] { return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL); }),
-                  "send");
+  const std::size_t size = std::min(data.size(), kLargestTransfer);
+  return transfer(retry([&] { return ::send(fd, data.data(), size, MSG_NOSIGNAL); }), "send");
+}
+
+Result<Transfer> sendv(NativeSocket fd, std::span<const ByteView> pieces) {
+  Gathered gathered(pieces);
+  msghdr message{};
+  message.msg_iov = gathered.data();
+  message.msg_iovlen = gathered.count();
+  return transfer(retry([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); }), "sendmsg");
 }
 
 Result<Transfer> recvfrom(NativeSocket fd, std::span<std::byte> buffer, Endpoint& sender) {
@@ -375,6 +385,12 @@ Result<void> take_error(NativeSocket fd) {
   }
   if (error != 0) return errno_error_of(error, "connect");
   return {};
+}
+
+bool is_listening(NativeSocket fd) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
 Result<SocketType> type_of(NativeSocket fd) {

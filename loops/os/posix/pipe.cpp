@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+
+#include "loops/os/posix/gather.hpp"
 
 namespace loopscope::os {
 namespace {
@@ -103,14 +106,28 @@ Result<Transfer> read(NativeSocket fd, std::span<std::byte> buffer) {
   return transfer(got, "read");
 }
 
-Result<Transfer> write(NativeSocket fd, ByteView data) {
+namespace {
+template <class Call>
+Result<Transfer> without_sigpipe(std::string_view op, Call&& call) {
   SigpipeGuard guard;
   ssize_t put = 0;
   do {
-    put = ::write(fd, data.data(), data.size());
+    put = call();
   } while (put < 0 && errno == EINTR);
   if (put < 0 && errno == EPIPE) guard.raised();
-  return transfer(put, "write");
+  return transfer(put, op);
+}
+}  // namespace
+
+Result<Transfer> write(NativeSocket fd, ByteView data) {
+  const std::size_t size = std::min(data.size(), kLargestTransfer);
+  return without_sigpipe("write", [&] { return ::write(fd, data.data(), size); });
+}
+
+Result<Transfer> writev(NativeSocket fd, std::span<const ByteView> pieces) {
+  Gathered gathered(pieces);
+  return without_sigpipe(
+      "writev", [&] { return ::writev(fd, gathered.data(), static_cast<int>(gathered.count())); });
 }
 
 Result<bool> is_write_only(NativeSocket fd) {
