@@ -32,7 +32,6 @@ constexpr Carried kCarried[] = {
     {"create_unix_connection", "unix_sockets"},
     {"create_unix_server", "unix_sockets"},
     {"connect_accepted_socket", "create_connection"},
-    {"sendfile", "sock_sendfile"},
     {"connect_read_pipe", "pipes"},
     {"connect_write_pipe", "pipes"},
     {"sock_recv", "sock_stream"},

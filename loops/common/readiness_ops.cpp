@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include "loops/common/file_transfer.hpp"
+
 namespace loopscope {
 
 Result<void> LoopReadiness::watch(os::NativeSocket fd, Direction direction,
@@ -199,6 +201,29 @@ Future<Accepted> ReadinessOps::accept(Socket& listener) {
                            Accepted connection{Socket(std::move(socket)), peer};
                            return std::optional<Accepted>(std::move(connection));
                          });
+}
+
+Future<std::uint64_t> ReadinessOps::sendfile(Socket& socket, const FileRange& range) {
+  constexpr std::string_view kOp = "sock_sendfile";
+  EventLoop& loop = readiness_.event_loop();
+  const auto refused = [&loop](const Error& why) { return loop.done_future<std::uint64_t>(why); };
+  if (const Result<void> may = check(kOp, socket); !may.ok()) return refused(may.error());
+  const Result<SocketType> type = os::type_of(socket.native());
+  if (!type.ok()) return refused(type.error());
+  if (*type != SocketType::stream) {
+    return refused(make_error(Errc::invalid_argument, kOp, "a stream socket was expected"));
+  }
+  const Result<FileTransfer> transfer = FileTransfer::make(kOp, range);
+  if (!transfer.ok()) return refused(transfer.error());
+  return start<std::uint64_t>(
+      kOp, socket, Direction::write,
+      [fd = socket.native(),
+       transfer = *transfer]() mutable -> Result<std::optional<std::uint64_t>> {
+        const Result<bool> over = transfer.step(fd, os::send);
+        if (!over.ok()) return over.error();
+        if (!*over) return std::optional<std::uint64_t>();
+        return std::optional<std::uint64_t>(transfer.sent());
+      });
 }
 
 }  // namespace loopscope

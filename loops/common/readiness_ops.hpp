@@ -51,6 +51,7 @@ class ReadinessOps {
   Future<std::size_t> sendto(Socket& socket, Bytes data, Endpoint peer);
   Future<void> connect(Socket& socket, Endpoint peer);
   Future<Accepted> accept(Socket& listener);
+  Future<std::uint64_t> sendfile(Socket& socket, const FileRange& range);
 
   /// Forgets every operation; their futures stay pending, as asyncio's do when its loop closes.
   void clear();

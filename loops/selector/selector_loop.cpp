@@ -242,6 +242,9 @@ Future<void> SelectorLoop::sock_connect(Socket& socket, Endpoint peer) {
   return ops_.connect(socket, peer);
 }
 Future<Accepted> SelectorLoop::sock_accept(Socket& listener) { return ops_.accept(listener); }
+Future<std::uint64_t> SelectorLoop::sock_sendfile(Socket& socket, FileRange range) {
+  return ops_.sendfile(socket, range);
+}
 
 // --- the end
 

@@ -20,7 +20,8 @@ inline constexpr CapSet kSelectorCaps{
     Cap::call_soon,   Cap::call_later,    Cap::call_soon_threadsafe, Cap::exception_handler,
     Cap::debug_mode,  Cap::futures,       Cap::add_reader,           Cap::add_writer,
     Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,         Cap::create_datagram_endpoint,
-    Cap::pipes,       Cap::signals,       Cap::native_socket,        Cap::create_connection};
+    Cap::pipes,       Cap::signals,       Cap::native_socket,        Cap::create_connection,
+    Cap::sendfile,    Cap::sock_sendfile};
 
 /// A transport as its loop sees it: something to end without a word when the loop closes.
 class LoopResource {
@@ -59,12 +60,15 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<std::size_t> sock_sendto(Socket& socket, Bytes data, Endpoint peer) override;
   Future<void> sock_connect(Socket& socket, Endpoint peer) override;
   Future<Accepted> sock_accept(Socket& listener) override;
+  Future<std::uint64_t> sock_sendfile(Socket& socket, FileRange range) override;
 
   Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options) override;
   Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
                                        std::optional<TlsOptions> tls = {}) override;
   Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
                                                 DatagramOptions options) override;
+  /// A transport that is not one of this loop's own, TLS for one, is fed through write().
+  Future<std::uint64_t> sendfile(std::shared_ptr<Transport> transport, FileRange range) override;
   Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override;
   Future<Link> connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) override;
 

@@ -125,7 +125,7 @@ void StreamTransport::on_end() {
 
 void StreamTransport::on_reader_gone() {
   const std::shared_ptr<StreamTransport> keep = shared_from_this();
-  if (buffered() == 0) {
+  if (all_sent()) {
     lose({});
   } else {
     lose(errno_error_of(EPIPE, "write", "the reader closed its end"));
@@ -146,6 +146,17 @@ std::optional<std::size_t> StreamTransport::put(ByteView data) {
 
 std::optional<std::size_t> StreamTransport::put(std::span<const ByteView> pieces) {
   return count_of(options_.socket ? os::sendv(fd_.get(), pieces) : os::writev(fd_.get(), pieces));
+}
+
+bool StreamTransport::may_write() {
+  if (closing_ || eof_wanted_ || !options_.writable || loop_ == nullptr) return false;
+  if (!file_) return true;
+  ExceptionContext context;
+  context.message = "write() while sendfile() goes on: the data was dropped";
+  context.error = make_error(Errc::invalid_state, "write", "sendfile goes on");
+  context.source = "transport";
+  loop_->call_exception_handler(context);
+  return false;
 }
 
 void StreamTransport::write(ByteView data) {
@@ -192,32 +203,38 @@ void StreamTransport::keep(std::span<const ByteView> pieces, std::size_t skip) {
     buffer_.insert(buffer_.end(), piece.begin(), piece.end());
   }
   if (buffered() == 0) return;
-  if (!writing_armed_) {
-    writing_armed_ = true;
-    if (!watch(Direction::write, [this] { on_writable(); })) return;
-  }
-  update_flow();
+  wait_for_room();
+  if (!lost_) update_flow();
+}
+
+void StreamTransport::wait_for_room() {
+  if (std::exchange(writing_armed_, true)) return;
+  watch(Direction::write, [this] { on_writable(); });
 }
 
 void StreamTransport::on_writable() {
   const std::shared_ptr<StreamTransport> alive = shared_from_this();
-  const std::optional<std::size_t> taken = put(ByteView(buffer_).subspan(sent_));
-  if (!taken) return;
-  sent_ += *taken;
-  if (buffered() == 0) {
-    drop_buffer();
-  } else if (sent_ > buffer_.size() / 2) {  // Moving less than was sent: linear in all.
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent_));
-    sent_ = 0;
+  if (buffered() > 0) {
+    const std::optional<std::size_t> taken = put(ByteView(buffer_).subspan(sent_));
+    if (!taken) return;
+    sent_ += *taken;
+    if (buffered() == 0) {
+      release_buffer();
+    } else if (sent_ > buffer_.size() / 2) {  // Moving less than was sent: linear in all.
+      buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(sent_));
+      sent_ = 0;
+    }
   }
-  const bool all_sent = buffered() == 0;
-  if (all_sent) {
+  if (buffered() == 0 && file_) send_piece();
+  if (lost_) return;
+  const bool done = all_sent();
+  if (done) {
     writing_armed_ = false;
     unwatch(Direction::write);
   }
   update_flow();
   // The protocol may have written again from resume_writing.
-  if (all_sent && buffered() == 0 && !lost_) flushed();
+  if (done && all_sent() && !lost_) flushed();
 }
 
 void StreamTransport::flushed() {
@@ -240,7 +257,7 @@ Result<void> StreamTransport::write_eof() {
   if (!options_.writable) return make_error(Errc::not_supported, "write_eof");
   if (closing_ || eof_wanted_) return {};
   eof_wanted_ = true;
-  if (buffered() == 0) flushed();
+  if (all_sent()) flushed();
   return {};
 }
 
@@ -253,6 +270,11 @@ Result<void> StreamTransport::set_write_buffer_limits(std::optional<std::size_t>
 }
 
 void StreamTransport::drop_buffer() {
+  file_.reset();
+  release_buffer();
+}
+
+void StreamTransport::release_buffer() {
   buffer_ = Bytes();  // Its memory too: most transports are idle most of the time.
   sent_ = 0;
 }
@@ -261,9 +283,9 @@ void StreamTransport::close() {
   if (closing_) return;
   closing_ = true;
   if (options_.readable || options_.watch_reader_gone) {
-    if (buffered() == 0 || options_.readable) unwatch(Direction::read);
+    if (all_sent() || options_.readable) unwatch(Direction::read);
   }
-  if (buffered() == 0) lose({});
+  if (all_sent()) lose({});
 }
 
 std::shared_ptr<StreamTransport> make_socket_transport(SelectorLoop& loop, os::UniqueFd fd,

@@ -1,6 +1,7 @@
 // StreamTransport: bytes in one or both directions over readiness.
 #pragma once
 
+#include "loops/common/file_transfer.hpp"
 #include "loops/selector/transport_base.hpp"
 
 namespace loopscope {
@@ -22,6 +23,9 @@ class StreamTransport final : public Transport,
                   const StreamOptions& options);
   /// Queues connection_made and the start of reading.
   void open() { begin(shared_from_this()); }
+  bool belongs_to(const SelectorLoop& loop) const { return loop_ == &loop; }
+  /// Behind EventLoop::sendfile: sends the file after what is buffered.
+  Future<std::uint64_t> send_file(FileTransfer transfer);
 
   void close() override;
   bool is_closing() const override { return closing_; }
@@ -45,6 +49,7 @@ class StreamTransport final : public Transport,
 
  private:
   void started() override;
+  void ending(const std::optional<Error>& why) override;
   void drop_buffer() override;
   std::size_t buffered() const override { return buffer_.size() - sent_; }
 
@@ -55,22 +60,30 @@ class StreamTransport final : public Transport,
   void on_reader_gone();
   void on_writable();
   Result<os::Transfer> take(std::span<std::byte> buffer);
-  bool may_write() const {
-    return !closing_ && !eof_wanted_ && options_.writable && loop_ != nullptr;
-  }
+  /// false: dropped silently after the end, reported while a file is sent.
+  bool may_write();
   /// Writes as much of data as the system takes now. nullopt: the transport is lost.
   std::optional<std::size_t> put(ByteView data);
   std::optional<std::size_t> put(std::span<const ByteView> pieces);
   std::optional<std::size_t> count_of(const Result<os::Transfer>& transfer);
   /// Keeps a copy of the pieces but for the first `skip` bytes, for when the system takes more.
   void keep(std::span<const ByteView> pieces, std::size_t skip);
+  /// Has the system taken everything, a file included?
+  bool all_sent() const { return buffered() == 0 && !file_; }
+  void wait_for_room();
   void flushed();
+  void send_piece();
+  void end_file(const Result<std::uint64_t>& outcome);
+  void drop_file();
+  void release_buffer();
 
   StreamOptions options_;
   Protocol* streaming_ = nullptr;  // protocol_ as one of its two kinds
   BufferedProtocol* buffered_protocol_ = nullptr;
   Bytes buffer_;  // what the system has not taken yet, from sent_ on
   std::size_t sent_ = 0;
+  struct FileInFlight;
+  std::shared_ptr<FileInFlight> file_;  // goes after the buffer; nothing is written meanwhile
   bool started_ = false;
   bool paused_ = false;
   bool at_end_ = false;      // the peer will send no more

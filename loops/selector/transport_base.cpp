@@ -61,6 +61,7 @@ void TransportCore::lose(std::optional<Error> why) {
   // Before the descriptor is closed: a copy of it elsewhere would go on feeding events.
   unwatch(Direction::read);
   unwatch(Direction::write);
+  ending(why);
   drop_buffer();
   loop_->call_soon([this, keep = self_, why = std::move(why)] { finish(why); });
 }

@@ -24,6 +24,8 @@ class TransportCore : public LoopResource {
   void begin(std::shared_ptr<BaseTransport> self);
   /// The transport may watch its descriptor from here on.
   virtual void started() = 0;
+  /// Called once when the connection is lost, before drop_buffer. why: as in connection_lost.
+  virtual void ending(const std::optional<Error>& why) { (void)why; }
   /// What is buffered is not wanted any more.
   virtual void drop_buffer() = 0;
   virtual std::size_t buffered() const = 0;

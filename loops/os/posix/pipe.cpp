@@ -2,17 +2,16 @@
 #include "loops/os/pipe.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "loops/os/posix/gather.hpp"
+#include "loops/os/posix/sigpipe_guard.hpp"
 
 namespace loopscope::os {
 namespace {
@@ -22,37 +21,6 @@ Result<Transfer> transfer(ssize_t count, std::string_view op) {
   if (errno == EAGAIN || errno == EWOULDBLOCK) return Transfer();
   return errno_error(op);
 }
-
-/// Holds SIGPIPE back on this thread and swallows the one that a write may have raised, so that a
-/// broken pipe is an error and neither the process nor its dispositions notice.
-class SigpipeGuard {
- public:
-  SigpipeGuard() {
-    sigemptyset(&only_);
-    sigaddset(&only_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    if (!was_pending_) pthread_sigmask(SIG_BLOCK, &only_, &before_);
-  }
-  ~SigpipeGuard() {
-    if (was_pending_) return;
-    const int saved = errno;
-    if (raised_) {
-      const timespec none{0, 0};
-      while (sigtimedwait(&only_, nullptr, &none) < 0 && errno == EINTR) {
-      }
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = saved;
-  }
-  void raised() { raised_ = true; }
-
- private:
-  sigset_t only_, before_;
-  bool was_pending_ = false;
-  bool raised_ = false;
-};
 
 }  // namespace
 
