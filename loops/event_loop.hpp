@@ -282,6 +282,7 @@ Future<std::invoke_result_t<F&>> EventLoop::run_in_executor(F work,
     }
   };
   Future<void> ran = execute(Callback(std::move(guarded)), std::move(executor));
+  if (ran.done()) return done_future<T>(ran.result().error());  // refused
   Future<T> outcome = create_future<T>();
   outcome.set_cancel_hook([ran]() mutable { (void)ran.cancel(); });
   ran.add_done_callback([ran, outcome, slot]() mutable {

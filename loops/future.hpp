@@ -18,6 +18,7 @@ namespace loopscope {
 class EventLoop;
 
 namespace detail {
+class GeneratorBase;
 class TaskContext;
 }
 
@@ -25,6 +26,8 @@ class TaskContext;
 struct LoopLink {
   EventLoop* loop;                       // null once the loop was destroyed
   detail::TaskContext* tasks = nullptr;  // the loop's unfinished tasks, newest first
+  detail::GeneratorBase* generators = nullptr;  // begun and not ended, newest first
+  bool generators_shut = false;                 // shutdown_asyncgens() was called
 };
 
 namespace detail {
@@ -40,6 +43,10 @@ class TaskContext {
   virtual bool take_cancel() = 0;
   /// The loop closes: reports the task as pending, destroys its coroutine and forgets it.
   virtual void abandon() = 0;
+  /// The task as the future that it is.
+  virtual FutureStateBase& future() = 0;
+  /// The next older unfinished task of the loop.
+  TaskContext* next() const { return next_; }
 
  protected:
   ~TaskContext() = default;
@@ -72,6 +79,8 @@ class FutureStateBase {
 
   bool done() const { return done_; }
   bool cancelled() const { return cancelled_; }
+  const std::optional<Error>& error() const { return error_; }
+  const std::exception_ptr& exception() const { return exception_; }
   EventLoop* loop() const { return link_ ? link_->loop : nullptr; }
   /// Asks for cancellation. true: the request was taken.
   virtual bool cancel();

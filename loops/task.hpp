@@ -70,6 +70,7 @@ class TaskState final : public FutureState<T>, public TaskContext {
     const Coro<T> dropped = std::move(*work_);  // its locals are destroyed here
     work_.reset();
   }
+  FutureStateBase& future() override { return *this; }
   const TaskOptions& options() const { return options_; }
 
  private:

@@ -38,7 +38,8 @@ struct ErrnoName {
   int number;
   std::string_view name;
 };
-#define LOOPSCOPE_ERRNO(x) ErrnoName{x, #x}
+#define LOOPSCOPE_ERRNO(x) \
+  ErrnoName { x, #x }
 constexpr ErrnoName kErrnoNames[] = {
     LOOPSCOPE_ERRNO(EPERM),        LOOPSCOPE_ERRNO(ENOENT),       LOOPSCOPE_ERRNO(ESRCH),
     LOOPSCOPE_ERRNO(EINTR),        LOOPSCOPE_ERRNO(EIO),          LOOPSCOPE_ERRNO(ENXIO),
@@ -75,7 +76,9 @@ std::error_code make_error_code(Errc code) noexcept {
 }
 
 std::string error_name(std::error_code code) {
-  if (code.category() == loopscope_category()) return code.message();
+  const bool of_system =
+      code.category() == std::system_category() || code.category() == std::generic_category();
+  if (!of_system) return code.message();  // our own categories answer with the name
   for (const ErrnoName& row : kErrnoNames) {
     if (row.number == code.value()) return std::string(row.name);
   }

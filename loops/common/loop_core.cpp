@@ -176,8 +176,28 @@ void LoopCore::default_exception_handler(const ExceptionContext& context) {
   log(LogLevel::error, text);
 }
 
+Future<void> LoopCore::execute(Callback work, std::shared_ptr<Executor> executor) {
+  if (const std::optional<Errc> why = refuses()) {
+    return done_future<void>(make_error(*why, "run_in_executor"));
+  }
+  return offload_.execute(std::move(work), std::move(executor));
+}
+
+Result<void> LoopCore::set_default_executor(std::shared_ptr<Executor> executor) {
+  if (const std::optional<Errc> why = refuses()) return make_error(*why, "set_default_executor");
+  return offload_.set_default(std::move(executor));
+}
+
+Future<void> LoopCore::shutdown_default_executor(std::optional<Duration> timeout) {
+  if (const std::optional<Errc> why = refuses()) {
+    return done_future<void>(make_error(*why, "shutdown_default_executor"));
+  }
+  return offload_.shut_down_default(timeout);
+}
+
 void LoopCore::close_core() {
   abandon_tasks();
+  offload_.close();
   closed_.store(true, std::memory_order_release);
   inbox_.close();
   ready_.clear();

@@ -5,6 +5,7 @@
 
 #include "loops/base/ready_queue.hpp"
 #include "loops/common/inbox.hpp"
+#include "loops/common/offload.hpp"
 #include "loops/current.hpp"
 #include "loops/event_loop.hpp"
 
@@ -29,6 +30,13 @@ class LoopCore : public EventLoop {
   Handle call_soon_threadsafe(Callback callback) override;
   TimePoint time() const override { return now(); }
 
+  Result<void> set_default_executor(std::shared_ptr<Executor> executor) override;
+  Future<void> shutdown_default_executor(std::optional<Duration> timeout = {}) override;
+  Future<void> shutdown_asyncgens() override;
+  Future<std::vector<Endpoint>> getaddrinfo(std::string host, std::string service,
+                                            AddressHints hints = {}) override;
+  Future<NameInfo> getnameinfo(Endpoint address, NameInfoFlags flags = {}) override;
+
   void set_task_factory(TaskFactory factory) override { task_factory_ = std::move(factory); }
   TaskFactory get_task_factory() const override { return task_factory_; }
 
@@ -41,6 +49,7 @@ class LoopCore : public EventLoop {
   /// Makes a wait of this loop return soon. Any thread; called under the inbox's lock.
   virtual void wake() noexcept = 0;
 
+  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override;
   bool cancel_handle(const Handle& handle) override;
   /// A timer's handle is the timer owner's business.
   virtual bool cancel_timer(std::uint64_t id) = 0;
@@ -92,6 +101,9 @@ class LoopCore : public EventLoop {
  private:
   void run_timed(Callback& callback);
   void default_or_log(const ExceptionContext& context);
+  /// Asks in a thread of the resolver.
+  template <class T, class Ask>
+  Future<T> look_up(std::string_view op, Ask ask);
 
   std::atomic<const void*> owner_{nullptr};  // identifies the thread that runs the loop
   std::atomic<bool> closed_{false};
@@ -100,6 +112,7 @@ class LoopCore : public EventLoop {
   LogSink log_sink_;
   TaskFactory task_factory_;
   ExceptionHandler exception_handler_;
+  Offload offload_{*this};
 };
 
 }  // namespace loopscope

@@ -21,7 +21,7 @@ inline constexpr CapSet kSelectorCaps{
     Cap::debug_mode,  Cap::futures,       Cap::add_reader,           Cap::add_writer,
     Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,         Cap::create_datagram_endpoint,
     Cap::pipes,       Cap::signals,       Cap::native_socket,        Cap::create_connection,
-    Cap::sendfile,    Cap::sock_sendfile};
+    Cap::sendfile,    Cap::sock_sendfile, Cap::getaddrinfo,          Cap::run_in_executor};
 
 /// A transport as its loop sees it: something to end without a word when the loop closes.
 class LoopResource {
