@@ -24,7 +24,9 @@ class Endpoint {
   Endpoint() = default;
   /// host: a literal IPv4 or IPv6 address, "fe80::1%lo" included; port: host order.
   static Result<Endpoint> ip(std::string_view host, std::uint16_t port);
-  /// A path, or a name that begins with NUL (Linux abstract names). Up to 107 bytes.
+  /// A path, or a name that begins with NUL (Linux abstract names). Up to the size of sun_path,
+  /// 108 bytes on Linux; the longest path goes without the NUL at its end (unix(7), BUGS).
+  /// errors  ENAMETOOLONG with the path.
   static Result<Endpoint> unix_path(std::string_view path);
   /// "127.0.0.1" or "::1" with the given port; IPv4 and IPv6 only.
   static Endpoint loopback(AddressFamily family, std::uint16_t port = 0);
@@ -91,6 +93,9 @@ Result<Endpoint> peer_address(NativeSocket fd);
 Result<void> set_reuse_address(NativeSocket fd, bool on);
 Result<void> set_reuse_port(NativeSocket fd, bool on);
 Result<void> set_broadcast(NativeSocket fd, bool on);
+Result<void> set_keep_alive(NativeSocket fd, bool on);
+/// IPV6_V6ONLY: the socket leaves IPv4 to others. Before bind, IPv6 sockets.
+Result<void> set_v6_only(NativeSocket fd, bool on);
 Result<void> set_nodelay(NativeSocket fd, bool on);
 Result<void> set_buffer_sizes(NativeSocket fd, int send_bytes, int receive_bytes);  // 0: as is
 /// The next close sends RST (stream sockets over IP).

@@ -16,14 +16,35 @@
 
 namespace loopscope {
 
-inline constexpr CapSet kSelectorCaps{
-    Cap::call_soon,   Cap::call_later,    Cap::call_soon_threadsafe, Cap::exception_handler,
-    Cap::debug_mode,  Cap::futures,       Cap::add_reader,           Cap::add_writer,
-    Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,         Cap::create_datagram_endpoint,
-    Cap::pipes,       Cap::signals,       Cap::native_socket,        Cap::create_connection,
-    Cap::sendfile,    Cap::sock_sendfile, Cap::getaddrinfo,          Cap::run_in_executor};
+inline constexpr CapSet kSelectorCaps{Cap::call_soon,
+                                      Cap::call_later,
+                                      Cap::call_soon_threadsafe,
+                                      Cap::exception_handler,
+                                      Cap::debug_mode,
+                                      Cap::futures,
+                                      Cap::add_reader,
+                                      Cap::add_writer,
+                                      Cap::sock_stream,
+                                      Cap::sock_datagram,
+                                      Cap::flow_control,
+                                      Cap::create_datagram_endpoint,
+                                      Cap::pipes,
+                                      Cap::signals,
+                                      Cap::native_socket,
+                                      Cap::create_connection,
+                                      Cap::create_server,
+                                      Cap::unix_sockets,
+                                      Cap::sendfile,
+                                      Cap::sock_sendfile,
+                                      Cap::getaddrinfo,
+                                      Cap::run_in_executor};
 
-/// A transport as its loop sees it: something to end without a word when the loop closes.
+class ServerCore;
+struct Listener;
+struct ServerRules;
+
+/// A transport or a server as its loop sees it: something to end without a word when the loop
+/// closes.
 class LoopResource {
  public:
   virtual void loop_closed() = 0;
@@ -65,6 +86,11 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options) override;
   Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
                                        std::optional<TlsOptions> tls = {}) override;
+  Future<std::shared_ptr<Server>> create_server(ProtocolFactory factory,
+                                                ServerOptions options) override;
+  Future<Link> create_unix_connection(ProtocolFactory factory, UnixConnectOptions options) override;
+  Future<std::shared_ptr<Server>> create_unix_server(ProtocolFactory factory,
+                                                     UnixServerOptions options) override;
   Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
                                                 DatagramOptions options) override;
   /// A transport that is not one of this loop's own, TLS for one, is fed through write().
@@ -102,6 +128,9 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   /// Queues the callback of one ready descriptor and direction.
   virtual void dispatch(os::NativeSocket fd, Direction direction);
   Selector& selector() { return *selector_; }
+  /// What create_server and create_unix_server make, not serving yet.
+  virtual std::shared_ptr<ServerCore> new_server(std::vector<Listener> listeners,
+                                                 ServerRules rules);
 
  private:
   struct Watch {
@@ -116,6 +145,11 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   EventLoop& event_loop() override { return *this; }
   void signal_arrived(int signum) noexcept override;
 
+  Result<std::shared_ptr<Server>> open_server(std::vector<Listener> listeners, ServerRules rules,
+                                              bool start);
+  Result<std::shared_ptr<Server>> bind_server(const std::vector<Endpoint>& addresses,
+                                              ServerRules rules, const ServerOptions& options);
+  Future<std::shared_ptr<Server>> server_made(Result<std::shared_ptr<Server>> made);
   Future<Link> connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
                             Direction direction);
   Result<void> may_watch(std::string_view op, os::NativeSocket fd) const;

@@ -73,8 +73,12 @@ void TransportCore::finish(const std::optional<Error>& why) {
   SelectorLoop* loop = loop_;
   struct GiveBack {  // whatever the protocol does
     TransportCore& core;
-    ~GiveBack() { core.give_back(); }
-  } const give_back_at_end{*this};
+    BaseTransport& transport;
+    ~GiveBack() {
+      core.give_back();
+      core.tell_owner(transport);
+    }
+  } const give_back_at_end{*this, *keep};
   loop->guard([&] { protocol->connection_lost(why ? &*why : nullptr); }, "transport",
               "Exception in connection_lost()");
 }
@@ -87,6 +91,10 @@ void TransportCore::give_back() {
   fd_.reset();
 }
 
+void TransportCore::tell_owner(BaseTransport& transport) {
+  if (const auto owner = std::move(owner_)) owner->connection_ended(transport);
+}
+
 void TransportCore::loop_closed() {
   const std::shared_ptr<BaseTransport> keep = std::move(self_);
   const std::shared_ptr<BaseProtocol> dropped = std::move(protocol_);
@@ -94,6 +102,7 @@ void TransportCore::loop_closed() {
   closing_ = lost_ = true;
   drop_buffer();
   give_back();
+  if (keep != nullptr) tell_owner(*keep);
 }
 
 void TransportCore::protocol_failed(std::string_view callback) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "loops/common/flow_control.hpp"
+#include "loops/common/server_core.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -18,6 +19,8 @@ class TransportCore : public LoopResource {
   virtual ~TransportCore() = default;
 
   void loop_closed() override;
+  /// Whom to tell of the end. Before begin().
+  void set_owner(std::shared_ptr<ConnectionOwner> owner) { owner_ = std::move(owner); }
 
  protected:
   /// Queues connection_made, then started(). `self` is this transport, held until the end.
@@ -63,8 +66,10 @@ class TransportCore : public LoopResource {
  private:
   void finish(const std::optional<Error>& why);
   void give_back();
+  void tell_owner(BaseTransport& transport);
 
   std::shared_ptr<BaseTransport> self_;
+  std::shared_ptr<ConnectionOwner> owner_;
   Bytes sockname_, peername_;  // raw: an Endpoint is several times as large as most addresses
   bool restore_blocking_;
 };

@@ -87,12 +87,13 @@ Endpoint Endpoint::loopback(AddressFamily family, std::uint16_t port) {
 Result<Endpoint> Endpoint::unix_path(std::string_view path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
+  if (path.size() > sizeof address.sun_path) {
     return errno_error_of(ENAMETOOLONG, "Endpoint::unix_path", std::string(path));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   const bool abstract = !path.empty() && path.front() == '\0';
-  const std::size_t terminator = abstract || path.empty() ? 0 : 1;
+  const bool full = path.size() == sizeof address.sun_path;
+  const std::size_t terminator = abstract || path.empty() || full ? 0 : 1;
   return from_raw(&address, offsetof(sockaddr_un, sun_path) + path.size() + terminator);
 }
 
@@ -137,7 +138,9 @@ std::string Endpoint::host() const {
 std::string Endpoint::path() const {
   if (family() != AddressFamily::unix_domain) return {};
   const auto address = as<sockaddr_un>(*this);
-  const std::size_t length = size_ - std::min<std::size_t>(size_, offsetof(sockaddr_un, sun_path));
+  // The system counts the NUL behind a path that fills all of sun_path.
+  const std::size_t size = std::min<std::size_t>(size_, sizeof address);
+  const std::size_t length = size - std::min(size, offsetof(sockaddr_un, sun_path));
   if (length == 0) return {};
   if (address.sun_path[0] == '\0') return std::string(address.sun_path, length);
   return std::string(address.sun_path, ::strnlen(address.sun_path, length));
@@ -357,6 +360,12 @@ Result<void> set_reuse_port(NativeSocket fd, bool on) {
 }
 Result<void> set_broadcast(NativeSocket fd, bool on) {
   return set_option(fd, SOL_SOCKET, SO_BROADCAST, on, "setsockopt(SO_BROADCAST)");
+}
+Result<void> set_keep_alive(NativeSocket fd, bool on) {
+  return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, on, "setsockopt(SO_KEEPALIVE)");
+}
+Result<void> set_v6_only(NativeSocket fd, bool on) {
+  return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, "setsockopt(IPV6_V6ONLY)");
 }
 Result<void> set_nodelay(NativeSocket fd, bool on) {
   return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on, "setsockopt(TCP_NODELAY)");
