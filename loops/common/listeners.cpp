@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <charconv>
 
+#include "loops/os/socket_file.hpp"
+
 namespace loopscope {
 namespace {
 
@@ -206,6 +208,20 @@ Result<Listeners> bind_listeners(const std::vector<Endpoint>& addresses,
     bound = bind_all(addresses, options);
   }
   return bound;
+}
+
+Result<bool> remove_stale_socket(const Endpoint& address) {
+  const std::optional<os::SocketFile> file = os::socket_file_at(address.path());
+  if (!file) return false;
+  const Result<os::UniqueFd> asking =
+      os::open_socket(AddressFamily::unix_domain, SocketType::stream);
+  if (!asking.ok()) return asking.error();
+  const Result<bool> answered = os::connect(asking->get(), address);
+  if (answered.ok() || !answered.error().is_errno(ECONNREFUSED)) return false;
+  if (const Result<void> removed = os::remove_socket_file(*file); !removed.ok()) {
+    return removed.error();
+  }
+  return true;
 }
 
 Result<Listener> adopt_listener(std::string_view op, Socket& socket, bool unix_domain, bool start,

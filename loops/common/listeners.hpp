@@ -32,6 +32,10 @@ Future<std::vector<Endpoint>> resolve_hosts(EventLoop& loop, const ServerOptions
 Result<Listeners> bind_listeners(const std::vector<Endpoint>& addresses,
                                  const ServerOptions& options);
 
+/// Removes the socket file at a Unix address when nobody listens on it, which is asked by
+/// connecting. value: was it removed?
+Result<bool> remove_stale_socket(const Endpoint& address);
+
 /// Takes the caller's socket over: a stream socket that is not connected and, with `start`, can
 /// listen. After an error it is the caller's, open. `unix_domain`: nothing but a Unix socket.
 Result<Listener> adopt_listener(std::string_view op, Socket& socket, bool unix_domain, bool start,

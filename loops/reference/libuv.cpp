@@ -10,6 +10,8 @@
 //   one watcher     a descriptor has one uv_poll; a closed descriptor that is still watched, or
 //                   one epoll refuses later, ends the process in abort().
 //   error events    EPOLLERR stops a uv_poll; we start it again, as asyncio's readers stay.
+//   pool            one of four threads for the process: work, lookups and files share it. A loop
+//                   does not close before what runs in it for this loop is over.
 //   signals         every loop that asked gets a signal; removal restores SIG_DFL.
 // Source: docs.libuv.org, "Design overview", uv_loop_t, uv_timer_t, uv_poll_t, uv_signal_t; 1.44.2.
 #include <utility>
@@ -142,6 +144,8 @@ void LibuvLoop::close_handles() {
   const auto signals = std::exchange(signals_, {});
   while (!transports_.empty()) (*transports_.begin())->loop_closes();
   ops_.clear();
+  // What runs in the pool cannot be taken back, and libuv's loop does not close before it is over.
+  for (uv_req_t* request : pool_requests_) (void)uv_cancel(request);
   const auto close_one = [](uv_handle_t* handle, void*) {
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
   };
@@ -426,6 +430,11 @@ BackendInfo LibuvLoop::backend() const {
 
 namespace loopscope::loops {
 namespace {
+constexpr Absence kAbsences[] = {
+    {Cap::start_tls, "libuv has no TLS"},
+    {Cap::sendfile, "uv_fs_sendfile keeps a thread of the pool until the peer has read"},
+    {Cap::sock_sendfile, "uv_fs_sendfile keeps a thread of the pool until the peer has read"},
+};
 constexpr std::string_view kWaitCalls[] = {"epoll_wait", "epoll_pwait"};
 }  // namespace
 
@@ -433,11 +442,12 @@ extern const LoopDescriptor libuv_loop{
     .name = "libuv",
     .family = Family::reference,
     .mechanism = "libuv (epoll)",
-    .native = {Cap::call_later, Cap::add_reader, Cap::add_writer, Cap::create_datagram_endpoint,
-               Cap::pipes, Cap::signals, Cap::native_socket},
+    .native = {Cap::call_later, Cap::add_reader, Cap::add_writer, Cap::run_in_executor,
+               Cap::getaddrinfo, Cap::create_connection, Cap::create_server, Cap::unix_sockets,
+               Cap::create_datagram_endpoint, Cap::pipes, Cap::signals, Cap::native_socket},
     .emulated = {Cap::call_soon, Cap::call_soon_threadsafe, Cap::exception_handler, Cap::debug_mode,
-                 Cap::futures, Cap::sock_stream, Cap::sock_datagram, Cap::flow_control,
-                 Cap::run_in_executor, Cap::getaddrinfo},
+                 Cap::futures, Cap::sock_stream, Cap::sock_datagram, Cap::flow_control},
+    .absences = kAbsences,
     .clock_resolution = std::chrono::milliseconds(1),
     .wait_calls = kWaitCalls,
     .wait_descriptor_kind = "anon_inode:[eventpoll]",

@@ -30,8 +30,8 @@ class TransportEnd {
 };
 
 /// What is libuv's here, and shown as it is: uv_timer on the cached millisecond clock, uv_poll,
-/// uv_signal, uv_udp, uv_pipe and uv_tty, and the order in which uv_run serves them. What is ours
-/// is emulated: the queue behind call_soon (run by a uv_check, one poll after it was filled),
+/// uv_signal, the streams and uv_udp, the pool, and the order in which uv_run serves them. What is
+/// ours is emulated: the queue behind call_soon (run by a uv_check, one poll after it was filled),
 /// threadsafe calls (uv_async coalesces and carries nothing), sock_*, flow control.
 class LibuvLoop final : public LoopCore {
  public:
@@ -48,6 +48,13 @@ class LibuvLoop final : public LoopCore {
   /// uv_now: the time at which this iteration began, in whole milliseconds.
   TimePoint time() const override;
 
+  /// libuv has one pool for the whole process; an executor set by the caller takes its place.
+  Result<void> set_default_executor(std::shared_ptr<Executor> executor) override;
+  Future<void> shutdown_default_executor(std::optional<Duration> timeout = {}) override;
+  Future<std::vector<Endpoint>> getaddrinfo(std::string host, std::string service,
+                                            AddressHints hints = {}) override;
+  Future<NameInfo> getnameinfo(Endpoint address, NameInfoFlags flags = {}) override;
+
   Result<void> add_reader(FileObj file, std::function<void()> callback) override;
   Result<bool> remove_reader(FileObj file) override;
   Result<void> add_writer(FileObj file, std::function<void()> callback) override;
@@ -57,6 +64,14 @@ class LibuvLoop final : public LoopCore {
 
   Future<DatagramLink> create_datagram_endpoint(DatagramFactory factory,
                                                 DatagramOptions options) override;
+  Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options) override;
+  Future<std::shared_ptr<Server>> create_server(ProtocolFactory factory,
+                                                ServerOptions options) override;
+  Future<Link> create_unix_connection(ProtocolFactory factory, UnixConnectOptions options) override;
+  Future<std::shared_ptr<Server>> create_unix_server(ProtocolFactory factory,
+                                                     UnixServerOptions options) override;
+  Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
+                                       std::optional<TlsOptions> tls = {}) override;
   Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override;
   Future<Link> connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) override;
 
@@ -99,10 +114,19 @@ class LibuvLoop final : public LoopCore {
   /// fd: kInvalid as long as the handle has none.
   void adopt(TransportEnd& end, os::NativeSocket fd);
   void release(TransportEnd& end, os::NativeSocket fd);
+  /// What is under way in libuv's pool. It is not over before its callback, which also comes when
+  /// the loop closes: then nobody is told.
+  void pool_began(uv_req_t* request) { pool_requests_.insert(request); }
+  void pool_ended(uv_req_t* request) { pool_requests_.erase(request); }
+  /// Takes back what has not begun. What has ended is not looked at.
+  void pool_cancel(uv_req_t* request) {
+    if (pool_requests_.contains(request)) (void)uv_cancel(request);  // UV_EBUSY: it runs.
+  }
   /// For one read at a time: what a protocol gets is valid during the call alone.
   std::span<char> read_buffer() { return read_buffer_; }
 
  protected:
+  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override;
   void wake() noexcept override { uv_async_send(&async_); }
   bool cancel_timer(std::uint64_t id) override;
 
@@ -110,7 +134,9 @@ class LibuvLoop final : public LoopCore {
   struct Timer;
   struct Watcher;
   struct SignalWatcher;
+  struct Work;
 
+  void work_ended();
   Result<void> open();
   void leave() noexcept;
   void before_poll();
@@ -143,6 +169,10 @@ class LibuvLoop final : public LoopCore {
   std::unordered_map<int, std::unique_ptr<SignalWatcher>> signals_;
   std::unordered_set<TransportEnd*> transports_;
   std::unordered_set<int> transport_fds_;
+  std::unordered_set<uv_req_t*> pool_requests_;
+  std::size_t works_ = 0;                // given to uv_queue_work, and not over
+  std::vector<Future<void>> work_ends_;  // of shutdown_default_executor
+  bool own_default_ = false, pool_shut_ = false;
   LoopReadiness readiness_{*this};
   ReadinessOps ops_{readiness_};
   std::array<char, 65536> read_buffer_;

@@ -39,6 +39,19 @@ int native(AddressFamily family) {
 
 }  // namespace
 
+Result<void> check_pipe_name(std::string_view op, const std::string& path) {
+  const bool abstract = path.front() == '\0';
+  if (!abstract && path.find('\0') != path.npos) {
+    return make_error(Errc::invalid_argument, op, "a NUL inside a path");
+  }
+#if UV_VERSION_HEX < 0x012E00
+  if (abstract) {
+    return make_error(Errc::not_supported, op, "libuv before 1.46 has no abstract names");
+  }
+#endif
+  return {};
+}
+
 // --- opening and closing
 
 Result<void> StreamEnd::open_pipe(os::UniqueFd&& pipe, Sides sides) {

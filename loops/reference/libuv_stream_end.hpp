@@ -15,6 +15,11 @@ struct Sides {
   bool read = true, write = true;
 };
 
+/// Is this a name that uv_pipe_bind and uv_pipe_connect can take?
+/// errors  not_supported for abstract names before 1.46, which pads them; invalid_argument for a
+///         NUL inside a path.
+Result<void> check_pipe_name(std::string_view op, const std::string& path);
+
 /// Opened by one of the first group of calls, then given a protocol and begun. What fails to open
 /// leaves nothing behind.
 class StreamEnd final : public UvTransport<Transport> {
@@ -36,13 +41,32 @@ class StreamEnd final : public UvTransport<Transport> {
   void discard() { loop_closes(); }
   /// The two calls that every protocol gets first, without a future to complete.
   void begin_unasked();
-  /// Called once, when connection_lost has returned. Not called when the loop closes.
+  /// Called once: connection_lost has returned, or the loop closed.
   void on_end(std::function<void()> ended) { ended_ = std::move(ended); }
+
+  /// Discards an end that nobody has taken until its scope ends: a factory may throw.
+  class Discarding {
+   public:
+    explicit Discarding(StreamEnd& end) : end_(&end) {}
+    ~Discarding() {
+      if (end_ != nullptr) end_->discard();
+    }
+    Discarding(const Discarding&) = delete;
+    Discarding& operator=(const Discarding&) = delete;
+    void keep() { end_ = nullptr; }
+
+   private:
+    StreamEnd* end_;
+  };
 
   uv_stream_t* stream() { return &handle_.stream; }
   uv_tcp_t* tcp() { return &handle_.tcp; }
   uv_pipe_t* pipe() { return &handle_.pipe; }
   os::NativeSocket descriptor() const { return fd_; }
+  /// What connects it, for errors.
+  std::string_view connect_call() const {
+    return handle_.handle.type == UV_TCP ? "uv_tcp_connect" : "uv_pipe_connect";
+  }
 
   // --- Transport
   void close() override;

@@ -33,6 +33,7 @@ class UvTransport : public Interface,
     lost_ = closing_ = true;
     close_handle();
     protocol_.reset();
+    after_lost();
   }
 
   /// Tells the protocol, starts to read and completes the future, each by a callback of its own.
@@ -54,7 +55,7 @@ class UvTransport : public Interface,
   /// Bytes that libuv has and the system has not.
   virtual std::size_t queued() const = 0;
   virtual void before_close() {}
-  /// When connection_lost has returned.
+  /// When connection_lost has returned, or the loop closed.
   virtual void after_lost() {}
 
   /// After the handle was initialised: from here on it has to be closed. Again when a handle that
@@ -150,23 +151,29 @@ class UvTransport : public Interface,
   FlowControl flow_;
 };
 
-/// Opens a transport for a new protocol. open(transport): whatever makes its handle.
-template <class LinkType, class End, class Factory, class Open>
-Future<LinkType> link_up(LibuvLoop& loop, const Factory& factory, std::string_view op, Open open) {
-  Future<LinkType> made = loop.create_future<LinkType>();
-  LinkType link;
+/// Makes the protocol of a link. false: the factory failed, and `made` says how.
+template <class LinkType, class Factory>
+bool give_protocol(Future<LinkType>& made, LinkType& link, const Factory& factory,
+                   std::string_view op) {
   try {
     link.protocol = factory();
   } catch (const ExitException&) {
     throw;
   } catch (...) {
     made.set_exception(std::current_exception());
-    return made;
+    return false;
   }
-  if (!link.protocol) {
-    return loop.done_future<LinkType>(
-        make_error(Errc::invalid_argument, op, "the factory returned no protocol"));
-  }
+  if (link.protocol) return true;
+  made.set_error(make_error(Errc::invalid_argument, op, "the factory returned no protocol"));
+  return false;
+}
+
+/// Opens a transport for a new protocol. open(transport): whatever makes its handle.
+template <class LinkType, class End, class Factory, class Open>
+Future<LinkType> link_up(LibuvLoop& loop, const Factory& factory, std::string_view op, Open open) {
+  Future<LinkType> made = loop.create_future<LinkType>();
+  LinkType link;
+  if (!give_protocol(made, link, factory, op)) return made;
   const auto end = std::make_shared<End>(loop);
   if (const Result<void> opened = open(*end); !opened.ok()) {
     return loop.done_future<LinkType>(opened.error());

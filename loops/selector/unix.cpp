@@ -18,15 +18,6 @@ Result<Endpoint> named(std::string_view op, const std::string& path) {
   return Endpoint::unix_path(path);
 }
 
-/// Does a socket file lie there on which nobody listens? Asked by connecting.
-bool is_stale(const Endpoint& address) {
-  const Result<os::UniqueFd> asking =
-      os::open_socket(AddressFamily::unix_domain, SocketType::stream);
-  if (!asking.ok()) return false;
-  const Result<bool> answered = os::connect(asking->get(), address);
-  return !answered.ok() && answered.error().is_errno(ECONNREFUSED);
-}
-
 Result<Listener> bind_path(const std::string& path) {
   const Result<Endpoint> address = named("create_unix_server", path);
   if (!address.ok()) return address.error();
@@ -34,11 +25,9 @@ Result<Listener> bind_path(const std::string& path) {
   if (!fd.ok()) return fd.error();
   Result<void> bound = os::bind(fd->get(), *address);
   if (!bound.ok() && bound.error().is_errno(EADDRINUSE)) {
-    const std::optional<os::SocketFile> file = os::socket_file_at(path);
-    if (file && is_stale(*address)) {
-      if (auto removed = os::remove_socket_file(*file); !removed.ok()) return removed.error();
-      bound = os::bind(fd->get(), *address);
-    }
+    const Result<bool> removed = remove_stale_socket(*address);
+    if (!removed.ok()) return removed.error();
+    if (*removed) bound = os::bind(fd->get(), *address);
   }
   if (!bound.ok()) return bound.error();
   return Listener{std::move(fd).value(), *address};

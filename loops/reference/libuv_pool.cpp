@@ -1,0 +1,249 @@
+// What the libuv row does in libuv's thread pool: work, names and addresses.
+//
+// libuv's own behaviour that scenarios meet, and that is left as it is:
+//   one pool      four threads for the whole process (UV_THREADPOOL_SIZE). Lookups are slow work,
+//   of
+//                 which two run at a time; literal addresses are looked up like names.
+//   no shutdown   the pool lives as long as the process: what is shut down is our access to it.
+//   hosts         uv_getaddrinfo converts names by IDNA first and has errors of its own for that.
+// Source: docs.libuv.org, "Thread pool work scheduling", "DNS utility functions"; 1.44.2.
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "loops/os/resolve.hpp"
+#include "loops/reference/libuv_loop.hpp"
+
+namespace loopscope::libuv {
+namespace {
+
+/// A request from its start to its callback.
+template <class Uv, class T>
+struct PoolRequest {
+  PoolRequest(LibuvLoop& in, Future<T> for_future) : loop(in), future(std::move(for_future)) {
+    uv.data = this;
+  }
+  uv_req_t* generic() { return reinterpret_cast<uv_req_t*>(&uv); }
+
+  Uv uv{};
+  LibuvLoop& loop;
+  Future<T> future;
+};
+
+/// Starts it. start(request): libuv's call, 0 when its callback will come.
+template <class Request, class Start>
+int begin(std::unique_ptr<Request> request, Start start) {
+  if (const int rc = start(*request); rc != 0) return rc;
+  LibuvLoop& loop = request->loop;
+  uv_req_t* const generic = request->generic();
+  loop.pool_began(generic);
+  request->future.set_cancel_hook([&loop, generic] { loop.pool_cancel(generic); });
+  (void)request.release();  // libuv's until its callback
+  return 0;
+}
+
+/// The request of a callback, owned again. The loop may have closed: then nobody is to be told.
+template <class Request, class Uv>
+std::unique_ptr<Request> take(Uv* uv) {
+  std::unique_ptr<Request> request(static_cast<Request*>(uv->data));
+  request->loop.pool_ended(request->generic());
+  return request;
+}
+
+Error resolver_error(int status, std::string_view op, std::string detail = {}) {
+  const auto named = [&](int code) {
+    return Error{{code, os::resolver_category()}, op, std::move(detail)};
+  };
+  switch (status) {
+    case UV_EAI_AGAIN:
+      return named(EAI_AGAIN);
+    case UV_EAI_BADFLAGS:
+      return named(EAI_BADFLAGS);
+    case UV_EAI_FAIL:
+      return named(EAI_FAIL);
+    case UV_EAI_FAMILY:
+      return named(EAI_FAMILY);
+    case UV_EAI_MEMORY:
+      return named(EAI_MEMORY);
+    case UV_EAI_NONAME:
+      return named(EAI_NONAME);
+    case UV_EAI_OVERFLOW:
+      return named(EAI_OVERFLOW);
+    case UV_EAI_SERVICE:
+      return named(EAI_SERVICE);
+    case UV_EAI_SOCKTYPE:
+      return named(EAI_SOCKTYPE);
+#ifdef EAI_NODATA
+    case UV_EAI_NODATA:
+      return named(EAI_NODATA);
+#endif
+#ifdef EAI_ADDRFAMILY
+    case UV_EAI_ADDRFAMILY:
+      return named(EAI_ADDRFAMILY);
+#endif
+    default:
+      return errno_error_of(-status, op, std::move(detail));
+  }
+}
+
+int native(AddressFamily family) {
+  if (family == AddressFamily::ipv4) return AF_INET;
+  return family == AddressFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
+}
+
+struct Lookup : PoolRequest<uv_getaddrinfo_t, std::vector<Endpoint>> {
+  using PoolRequest::PoolRequest;
+  std::string question;
+};
+
+void on_addresses(uv_getaddrinfo_t* uv, int status, addrinfo* list) {
+  const auto request = take<Lookup>(uv);
+  const std::unique_ptr<addrinfo, decltype(&uv_freeaddrinfo)> owner(list, &uv_freeaddrinfo);
+  if (request->loop.is_closed()) return;
+  request->loop.enter([&] {
+    if (status < 0) {
+      request->future.set_error(resolver_error(status, "uv_getaddrinfo", request->question));
+      return;
+    }
+    std::vector<Endpoint> found;
+    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
+      found.push_back(Endpoint::from_raw(one->ai_addr, one->ai_addrlen));
+    }
+    request->future.set_result(std::move(found));
+  });
+}
+
+using NameLookup = PoolRequest<uv_getnameinfo_t, NameInfo>;
+
+void on_name(uv_getnameinfo_t* uv, int status, const char* host, const char* service) {
+  const auto request = take<NameLookup>(uv);
+  if (request->loop.is_closed()) return;
+  request->loop.enter([&] {
+    if (status < 0) {
+      request->future.set_error(resolver_error(status, "uv_getnameinfo"));
+    } else {
+      request->future.set_result(NameInfo{host, service});
+    }
+  });
+}
+
+}  // namespace
+
+// --- names
+
+Future<std::vector<Endpoint>> LibuvLoop::getaddrinfo(std::string host, std::string service,
+                                                     AddressHints hints) {
+  using Addresses = std::vector<Endpoint>;
+  const std::string_view op = "uv_getaddrinfo";
+  const auto refused = [this](Error why) { return done_future<Addresses>(std::move(why)); };
+  if (const std::optional<Errc> why = refuses()) return refused(make_error(*why, op));
+  if (host.find('\0') != host.npos || service.find('\0') != service.npos) {
+    return refused(make_error(Errc::invalid_argument, op, "a NUL in a name"));
+  }
+  if (hints.family == AddressFamily::unix_domain) {
+    return refused(make_error(Errc::invalid_argument, op, "no IP family"));
+  }
+  addrinfo want{};
+  want.ai_family = native(hints.family);
+  want.ai_socktype = hints.type == SocketType::datagram ? SOCK_DGRAM : SOCK_STREAM;
+  want.ai_flags = (hints.passive ? AI_PASSIVE : 0) | (hints.numeric_host ? AI_NUMERICHOST : 0) |
+                  (hints.numeric_service ? AI_NUMERICSERV : 0);
+  // Neither a host nor a service is no question. Port 0 makes it one.
+  if (service.empty()) service = "0";
+  Future<Addresses> future = create_future<Addresses>();
+  auto request = std::make_unique<Lookup>(*this, future);
+  request->question = host + " " + service;
+  const int rc = begin(std::move(request), [&](Lookup& lookup) {
+    return uv_getaddrinfo(uv(), &lookup.uv, &on_addresses, host.empty() ? nullptr : host.c_str(),
+                          service.c_str(), &want);
+  });
+  return rc == 0 ? future : refused(resolver_error(rc, op, host + " " + service));
+}
+
+Future<NameInfo> LibuvLoop::getnameinfo(Endpoint address, NameInfoFlags flags) {
+  const std::string_view op = "uv_getnameinfo";
+  if (const std::optional<Errc> why = refuses()) return done_future<NameInfo>(make_error(*why, op));
+  const int bits = (flags.numeric_host ? NI_NUMERICHOST : 0) |
+                   (flags.numeric_service ? NI_NUMERICSERV : 0) |
+                   (flags.name_required ? NI_NAMEREQD : 0) | (flags.datagram ? NI_DGRAM : 0);
+  Future<NameInfo> future = create_future<NameInfo>();
+  const int rc = begin(std::make_unique<NameLookup>(*this, future), [&](NameLookup& lookup) {
+    return uv_getnameinfo(uv(), &lookup.uv, &on_name, static_cast<const sockaddr*>(address.data()),
+                          bits);
+  });
+  return rc == 0 ? future : done_future<NameInfo>(resolver_error(rc, op, address.to_string()));
+}
+
+// --- work
+
+struct LibuvLoop::Work : PoolRequest<uv_work_t, void> {
+  using PoolRequest::PoolRequest;
+  Callback work;
+};
+
+Future<void> LibuvLoop::execute(Callback work, std::shared_ptr<Executor> executor) {
+  if (executor != nullptr || own_default_) {
+    return LoopCore::execute(std::move(work), std::move(executor));
+  }
+  const std::string_view op = "run_in_executor";
+  if (const std::optional<Errc> why = refuses()) return done_future<void>(make_error(*why, op));
+  if (pool_shut_) {
+    return done_future<void>(make_error(Errc::closed, op, "the default executor was shut down"));
+  }
+  Future<void> future = create_future();
+  auto request = std::make_unique<Work>(*this, future);
+  request->work = std::move(work);
+  const auto run = [](uv_work_t* uv) {
+    Callback job = std::move(static_cast<Work*>(uv->data)->work);
+    job();  // It lets no exception out, and what it captured goes in this thread.
+  };
+  const auto ended = [](uv_work_t* uv, int status) {
+    const auto finished = take<Work>(uv);
+    LibuvLoop& loop = finished->loop;
+    --loop.works_;
+    if (loop.is_closed()) return;
+    loop.enter([&] {
+      if (status == 0) finished->future.set_result();
+      loop.work_ended();
+    });
+  };
+  const int rc = begin(std::move(request),
+                       [&](Work& started) { return uv_queue_work(uv(), &started.uv, run, ended); });
+  if (rc != 0) return done_future<void>(uv_error(rc, "uv_queue_work"));
+  ++works_;
+  return future;
+}
+
+void LibuvLoop::work_ended() {
+  if (works_ > 0) return;
+  for (Future<void>& waiter : std::exchange(work_ends_, {})) waiter.set_result();
+}
+
+Result<void> LibuvLoop::set_default_executor(std::shared_ptr<Executor> executor) {
+  Result<void> set = LoopCore::set_default_executor(std::move(executor));
+  if (set.ok()) own_default_ = true;
+  return set;
+}
+
+Future<void> LibuvLoop::shutdown_default_executor(std::optional<Duration> timeout) {
+  if (own_default_) return LoopCore::shutdown_default_executor(timeout);
+  if (const std::optional<Errc> why = refuses()) {
+    return done_future<void>(make_error(*why, "shutdown_default_executor"));
+  }
+  pool_shut_ = true;
+  if (works_ == 0) return done_future<void>({});
+  Future<void> done = create_future();
+  work_ends_.push_back(done);
+  if (!timeout) return done;
+  TimerHandle limit = call_later(*timeout, [this, done]() mutable {
+    if (done.done()) return;
+    log(LogLevel::warning, "The work in libuv's pool did not end within the timeout.");
+    done.set_result();
+  });
+  done.add_done_callback([limit]() mutable { (void)limit.cancel(); });
+  return done;
+}
+
+}  // namespace loopscope::libuv
