@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -12,6 +14,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
 
 #include "loops/base/error.hpp"
 
@@ -31,8 +34,15 @@ int option_of(SocketFlag flag) {
       return SO_REUSEADDR;
     case SocketFlag::reuse_port:
       return SO_REUSEPORT;
+    case SocketFlag::keep_alive:
+      return SO_KEEPALIVE;
+    case SocketFlag::no_delay:
+      return TCP_NODELAY;
   }
   return SO_BROADCAST;
+}
+int level_of(SocketFlag flag) {
+  return flag == SocketFlag::no_delay ? int{IPPROTO_TCP} : SOL_SOCKET;
 }
 
 termios modes_of(os::NativeSocket fd) {
@@ -96,7 +106,7 @@ void send_urgent(os::NativeSocket fd, char byte) {
 bool socket_flag(os::NativeSocket fd, SocketFlag flag) {
   int value = 0;
   socklen_t size = sizeof value;
-  if (::getsockopt(fd, SOL_SOCKET, option_of(flag), &value, &size) != 0) {
+  if (::getsockopt(fd, level_of(flag), option_of(flag), &value, &size) != 0) {
     throw Failure(errno_error("getsockopt"));
   }
   return value != 0;
@@ -104,7 +114,7 @@ bool socket_flag(os::NativeSocket fd, SocketFlag flag) {
 
 void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on) {
   const int value = on ? 1 : 0;
-  if (::setsockopt(fd, SOL_SOCKET, option_of(flag), &value, sizeof value) != 0) {
+  if (::setsockopt(fd, level_of(flag), option_of(flag), &value, sizeof value) != 0) {
     throw Failure(errno_error("setsockopt"));
   }
 }
@@ -127,6 +137,24 @@ void make_terminal_raw(os::NativeSocket fd) {
   ::cfmakeraw(&modes);
   if (::tcsetattr(fd, TCSANOW, &modes) != 0) throw Failure(errno_error("tcsetattr"));
 }
+
+std::size_t available_memory() {
+  std::ifstream lines("/proc/meminfo");
+  for (std::string name, unit; lines >> name;) {
+    std::size_t kibibytes = 0;
+    lines >> kibibytes;
+    std::getline(lines, unit);
+    if (name == "MemAvailable:") return kibibytes * 1024;
+  }
+  return 0;
+}
+
+ZeroPages::ZeroPages(std::size_t size) {
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) throw Failure(errno_error("mmap"));
+  bytes_ = ByteView(static_cast<const std::byte*>(at), size);
+}
+ZeroPages::~ZeroPages() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
 
 std::size_t thread_count() {
   std::size_t count = 0;

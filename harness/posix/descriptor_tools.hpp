@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "loops/base/bytes.hpp"
 #include "loops/os/fd.hpp"
 
 namespace loopscope::posix {
@@ -31,7 +32,7 @@ std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes);
 /// Sends one byte as urgent (out-of-band) data of a TCP connection.
 void send_urgent(os::NativeSocket fd, char byte);
 
-enum class SocketFlag { broadcast, reuse_address, reuse_port };
+enum class SocketFlag { broadcast, reuse_address, reuse_port, keep_alive, no_delay };
 bool socket_flag(os::NativeSocket fd, SocketFlag flag);
 void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on);
 /// IP_RECVERR: errors of unconnected IPv4 sockets arrive, and queue. Linux.
@@ -40,6 +41,21 @@ void enable_error_queue(os::NativeSocket fd);
 /// The input, output, control and local modes of a terminal, as text that can be compared.
 std::string terminal_modes(os::NativeSocket fd);
 void make_terminal_raw(os::NativeSocket fd);
+
+/// Memory that the system could give without swapping, in bytes.
+std::size_t available_memory();
+/// Zeros to read, which take an address range and hardly any memory.
+class ZeroPages {
+ public:
+  explicit ZeroPages(std::size_t size);
+  ~ZeroPages();
+  ZeroPages(const ZeroPages&) = delete;
+  ZeroPages& operator=(const ZeroPages&) = delete;
+  ByteView bytes() const { return bytes_; }
+
+ private:
+  ByteView bytes_;
+};
 
 /// Threads of this process.
 std::size_t thread_count();

@@ -89,6 +89,7 @@ class BufferedRecorder final : public Recorder<BufferedProtocol> {
   void buffer_updated(std::size_t count) override {
     data += text(ByteView(lent_).first(count));
     note_once("data");
+    if (on_data) on_data();
   }
   bool eof_received() override {
     note("eof");
@@ -96,6 +97,7 @@ class BufferedRecorder final : public Recorder<BufferedProtocol> {
   }
 
   std::string data;
+  std::function<void()> on_data;
 
  private:
   Bytes lent_;

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 
 #include "harness/testing/poll_based.hpp"
+#include "loops/selector/stream.hpp"
 
 namespace loopscope::testing {
 
@@ -17,22 +19,25 @@ class StreamBetween : public Protocol,
  public:
   explicit StreamBetween(SelectorLoop& loop) : loop_(loop) {}
   void set_user(std::shared_ptr<BaseProtocol> user) { user_ = std::move(user); }
-  void set_below(std::shared_ptr<Transport> below) { kept_below_ = std::move(below); }
+  void set_below(std::shared_ptr<Transport> below) {
+    kept_below_ = std::move(below);
+    below_ = kept_below_.get();
+  }
   const std::shared_ptr<BaseProtocol>& user() const { return user_; }
 
   // --- what the loop's transport calls
   void connection_made(BaseTransport& transport) override {
     below_ = dynamic_cast<Transport*>(&transport);
+    // The user may go on calling when the loop has let go of its transport.
+    if (auto* stream = dynamic_cast<StreamTransport*>(&transport)) {
+      kept_below_ = stream->shared_from_this();
+    }
     user_->connection_made(*this);
   }
   void connection_lost(const Error* why) override { user_->connection_lost(why); }
   void pause_writing() override { user_->pause_writing(); }
   void resume_writing() override { user_->resume_writing(); }
-  void data_received(ByteView data) override {
-    if (auto* plain = dynamic_cast<Protocol*>(user_.get())) plain->data_received(data);
-    auto* lending = dynamic_cast<BufferedProtocol*>(user_.get());
-    while (lending != nullptr && !data.empty()) data = data.subspan(fill(*lending, data));
-  }
+  void data_received(ByteView data) override { deliver(*user_, data); }
   bool eof_received() override {
     if (auto* plain = dynamic_cast<Protocol*>(user_.get())) return plain->eof_received();
     auto* lending = dynamic_cast<BufferedProtocol*>(user_.get());
@@ -65,9 +70,15 @@ class StreamBetween : public Protocol,
   }
 
  protected:
+  static void deliver(BaseProtocol& to, ByteView data) {
+    if (auto* plain = dynamic_cast<Protocol*>(&to)) plain->data_received(data);
+    auto* lending = dynamic_cast<BufferedProtocol*>(&to);
+    while (lending != nullptr && !data.empty()) data = data.subspan(fill(*lending, data));
+  }
   /// Copies into the lent memory as much as fits. How much that was.
   static std::size_t fill(BufferedProtocol& lending, ByteView data) {
     const std::span<std::byte> lent = lending.get_buffer(-1);
+    if (lent.empty()) throw std::length_error("get_buffer gave an empty buffer");
     const std::size_t count = std::min(lent.size(), data.size());
     std::copy_n(data.begin(), count, lent.begin());
     lending.buffer_updated(count);
@@ -154,19 +165,24 @@ Future<LinkType> open_between(SelectorLoop& loop, Factory user_factory, Open ope
   });
   if (inner.done()) return inner;  // a refusal: nothing was made
   Future<LinkType> outer = loop.create_future<LinkType>();
+  outer.set_cancel_hook([inner]() mutable { (void)inner.cancel(); });
   inner.add_done_callback([inner, outer, between]() mutable {
-    const Result<LinkType> link = inner.result();
-    if (!link.ok()) {
-      outer.set_error(link.error());
-      return;
+    try {
+      const Result<LinkType> link = inner.result();
+      if (!link.ok()) {
+        outer.set_error(link.error());
+        return;
+      }
+      between->set_below(link->transport);
+      outer.set_result(LinkType{between, between->user()});
+    } catch (...) {  // The user's factory raised.
+      outer.set_exception(std::current_exception());
     }
-    between->set_below(link->transport);
-    outer.set_result(LinkType{between, between->user()});
   });
   return outer;
 }
 
-/// A poll loop whose pipe transports all have a B in front of them.
+/// A poll loop whose stream transports all have a B in front of them.
 template <class B>
 class StreamsThrough : public SelectorLoop {
  public:
@@ -181,7 +197,41 @@ class StreamsThrough : public SelectorLoop {
       return SelectorLoop::connect_write_pipe(std::move(with_between), std::move(pipe));
     });
   }
+  Future<Link> create_connection(ProtocolFactory factory, ConnectOptions options) override {
+    return open_between<B, Link>(*this, std::move(factory), [&](ProtocolFactory with_between) {
+      return SelectorLoop::create_connection(std::move(with_between), std::move(options));
+    });
+  }
+  Future<Link> connect_accepted_socket(ProtocolFactory factory, Socket& socket,
+                                       std::optional<TlsOptions> tls) override {
+    return open_between<B, Link>(*this, std::move(factory), [&](ProtocolFactory with_between) {
+      return SelectorLoop::connect_accepted_socket(std::move(with_between), socket, std::move(tls));
+    });
+  }
+  Future<std::shared_ptr<Server>> create_server(ProtocolFactory factory,
+                                                ServerOptions options) override {
+    return SelectorLoop::create_server(for_each_client(std::move(factory)), std::move(options));
+  }
+
+ private:
+  /// A server's factory is called for each of its connections.
+  ProtocolFactory for_each_client(ProtocolFactory user_factory) {
+    return [this, user_factory = std::move(user_factory)] {
+      const auto between = std::make_shared<B>(*this);
+      between->set_user(user_factory());
+      return between;
+    };
+  }
 };
+
+/// The row of such a loop. B has kCaughtBy, the scenarios that must catch it, and kKeeps.
+template <class B>
+constexpr FaultyLoop wrong_stream(std::string_view name, std::string_view defect) {
+  return FaultyLoop{.loop = poll_based<StreamsThrough<B>>(name),
+                    .defect = defect,
+                    .must_fail = B::kCaughtBy,
+                    .must_pass = B::kKeeps};
+}
 
 /// A poll loop whose datagram endpoints all have a B in front of them.
 template <class B>

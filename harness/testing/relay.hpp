@@ -22,7 +22,12 @@ template <class T, class Change>
 Future<T> relay(EventLoop& loop, Future<T> inner, Change change) {
   Future<T> outer = loop.create_future<T>();
   inner.add_done_callback([inner, outer, change]() mutable {
-    if (!outer.done()) finish(outer, Result<T>(change(inner.result())));
+    if (outer.done()) return;
+    try {
+      finish(outer, Result<T>(change(inner.result())));
+    } catch (...) {  // It ended with an exception, not an error.
+      outer.set_exception(std::current_exception());
+    }
   });
   outer.set_cancel_hook([inner]() mutable { inner.cancel(); });
   return outer;

@@ -125,7 +125,8 @@ class PeerErrorsAreBugs final : public StreamsThrough<ReportsLosses> {
 class OneErrorForAll final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
-  static constexpr Names kCaughtBy[] = {"err.errno_mapping"};
+  static constexpr Names kCaughtBy[] = {"err.errno_mapping", "tcp.connect.refused",
+                                        "tcp.connect.unreachable"};
   static constexpr Names kKeeps[] = {"err.handler.*", "sched.soon.*", "err.eintr_everywhere"};
   Future<void> sock_connect(Socket& socket, Endpoint peer) override {
     Future<void> inner = SelectorLoop::sock_connect(socket, peer);

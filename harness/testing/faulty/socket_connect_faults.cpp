@@ -144,8 +144,9 @@ class AcceptErrorsWaitedOut final : public SelectorLoop {
 
 using Names = std::string_view;
 constexpr Names kEarly[] = {"sock.connect.refused"};
-constexpr Names kSwallowed[] = {"sock.connect.refused", "sock.connect.immediate",
-                                "sock.connect.unix_backlog_full", "limit.port_exhaustion"};
+constexpr Names kSwallowed[] = {
+    "sock.connect.refused",  "sock.connect.immediate", "sock.connect.unix_backlog_full",
+    "limit.port_exhaustion", "tcp.connect.refused",    "tcp.connect.multiple_addresses"};
 constexpr Names kTwice[] = {"sock.connect.basic", "sock.connect.family_resolution",
                             "sock.connect.cancel"};
 constexpr Names kWatching[] = {"sock.connect.cancel"};

@@ -177,19 +177,22 @@ class FilesAccepted final : public SelectorLoop {
 };
 
 using Names = std::string_view;
-constexpr Names kTwice[] = {"pipe.read.basic_eof", "pipe.read.error", "pipe.pause_then_close",
-                            "flow.resume_closes", "tty.pty.data_before_eof"};
+constexpr Names kTwice[] = {"pipe.read.basic_eof",     "pipe.read.error",
+                            "pipe.pause_then_close",   "flow.resume_closes",
+                            "tty.pty.data_before_eof", "tcp.lost_exactly_once",
+                            "tcp.close.flushes"};
 constexpr Names kOvertaken[] = {"pipe.read.data_with_hup", "pipe.read.basic_eof",
-                                "tty.pty.data_before_eof"};
-constexpr Names kNotTold[] = {"pipe.read.basic_eof", "pipe.read.data_with_hup",
+                                "tty.pty.data_before_eof", "tcp.made_before_data"};
+constexpr Names kNotTold[] = {"pipe.read.basic_eof",      "pipe.read.data_with_hup",
                               "pipe.fifo.writer_returns", "pipe.stdin_is_file_or_null",
-                              "tty.pty.eio_is_eof"};
-constexpr Names kHidden[] = {"pipe.read.error"};
+                              "tty.pty.eio_is_eof",       "tcp.made_before_data"};
+constexpr Names kHidden[] = {"pipe.read.error", "tcp.reset.reading", "tcp.reset.writing"};
 constexpr Names kPause[] = {"flow.pause_reading_stops", "flow.pause_in_connection_made",
-                            "flow.pause_idempotent", "flow.memory_bound", "tty.pty.hup_mask_zero"};
+                            "flow.pause_idempotent",    "flow.memory_bound",
+                            "tty.pty.hup_mask_zero",    "tcp.eof.while_paused"};
 constexpr Names kEarly[] = {"pipe.fifo.reader_before_writer"};
 constexpr Names kCloses[] = {"pipe.pause_then_close", "pipe.write.abandon_on_close"};
-constexpr Names kLent[] = {"tty.pty.partial_packets"};
+constexpr Names kLent[] = {"tty.pty.partial_packets", "tcp.buffered.get_buffer"};
 constexpr Names kTerminal[] = {"tty.pty.eio_is_eof"};
 constexpr Names kRaw[] = {"tty.modes_restored"};
 constexpr Names kSpin[] = {"flow.pause_reading_stops",

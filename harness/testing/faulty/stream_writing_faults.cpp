@@ -183,9 +183,11 @@ using Names = std::string_view;
 constexpr Names kMissed[] = {"pipe.write.peer_closed_detected"};
 constexpr Names kInbound[] = {"pipe.write.inbound_not_close", "pipe.duplex_same_fd",
                               "tty.pty.bidirectional"};
-constexpr Names kOrder[] = {"flow.write_in_pause_writing", "pipe.write.partial_and_page"};
-constexpr Names kAlias[] = {"pipe.write.partial_and_page"};
-constexpr Names kDrops[] = {"pipe.write.abandon_on_close", "pipe.capacity_user_limit"};
+constexpr Names kOrder[] = {"flow.write_in_pause_writing", "pipe.write.partial_and_page",
+                            "tcp.write.order"};
+constexpr Names kAlias[] = {"pipe.write.partial_and_page", "tcp.write.buffer_snapshot"};
+constexpr Names kDrops[] = {"pipe.write.abandon_on_close", "pipe.capacity_user_limit",
+                            "tcp.close.flushes", "tcp.partial_writes"};
 constexpr Names kNever[] = {"flow.pause_on_high", "flow.high_zero", "tty.pty.write"};
 constexpr Names kEachTime[] = {"flow.pause_on_high"};
 constexpr Names kMarks[] = {"flow.limits_validated"};
