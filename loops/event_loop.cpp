@@ -100,6 +100,11 @@ ExceptionHandler EventLoop::get_exception_handler() const { return {}; }
 void EventLoop::default_exception_handler(const ExceptionContext&) {}
 
 Future<void> sleep(EventLoop& loop, Delay delay) {
+  if (!delay.is_nan() && delay.value() <= Duration::zero() && !loop.is_closed()) {
+    const Future<void> turn = loop.done_future<void>({});
+    turn.state()->take_a_turn();
+    return turn;
+  }
   Future<void> done = loop.create_future();
   TimerHandle timer = loop.call_later(delay, [done]() mutable { done.set_result(); });
   if (const Result<void> taken = timer.accepted(); !taken.ok()) {

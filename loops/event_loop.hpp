@@ -297,7 +297,8 @@ Future<std::invoke_result_t<F&>> EventLoop::run_in_executor(F work,
   return outcome;
 }
 
-/// Done after `delay`; cancelling it cancels the timer. source: asyncio.sleep
+/// Done after `delay`; cancelling it cancels the timer. Zero or less is done already and makes who
+/// awaits it give way for one turn of the loop. source: asyncio.sleep
 Future<void> sleep(EventLoop& loop, Delay delay);
 
 }  // namespace loopscope

@@ -89,6 +89,9 @@ class FutureStateBase {
   /// Runs at once, inside cancel(), before the waiters are scheduled.
   void set_cancel_hook(Callback hook) { cancel_hook_ = std::move(hook); }
   void mark_retrieved() { retrieved_ = true; }
+  /// Awaiting this future takes a turn of the loop, although it is done.
+  void take_a_turn() { takes_a_turn_ = true; }
+  bool resumes_at_once() const { return done_ && !takes_a_turn_; }
   /// Ends the future with a failure. false when it was done already.
   bool fail(Error error);
   bool fail(std::exception_ptr exception);
@@ -113,6 +116,7 @@ class FutureStateBase {
   bool done_ = false;
   bool cancelled_ = false;
   bool retrieved_ = false;
+  bool takes_a_turn_ = false;
   std::uint64_t next_id_ = 1;
   std::vector<DoneCallback> callbacks_;
   Callback cancel_hook_;
@@ -247,7 +251,7 @@ template <class T>
 class FutureAwaiter {
  public:
   explicit FutureAwaiter(detail::Ref<detail::FutureState<T>> state) : state_(std::move(state)) {}
-  bool await_ready() const { return state_->done(); }
+  bool await_ready() const { return state_->resumes_at_once(); }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> point) {
     task_ = point.promise().task;

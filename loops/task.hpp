@@ -58,6 +58,13 @@ class TaskState final : public FutureState<T>, public TaskContext {
   bool take_cancel() override { return std::exchange(must_cancel_, false); }
   void wait_for(FutureStateBase& state, std::coroutine_handle<> point) override {
     resume_point_ = point;
+    // Nobody could ever wake a task that waits for itself, and the callbacks of another loop's
+    // future run on that loop's thread. The await ends with the error of a pending future.
+    const bool foreign = state.loop() != nullptr && state.loop() != this->loop();
+    if (!state.done() && (&state == this || foreign)) {
+      wake_soon();
+      return;
+    }
     waiting_on_ = Ref<FutureStateBase>(&state);
     state.add_done_callback([self = Ref<TaskState>(this)] { self->step(); });
     if (must_cancel_ && state.cancel()) must_cancel_ = false;
@@ -105,6 +112,8 @@ class TaskState final : public FutureState<T>, public TaskContext {
     auto& promise = work_->point().promise();
     if (promise.exception) {
       settle_exception(promise.exception);
+    } else if (take_cancel()) {  // asked for in the last step: no await could deliver it
+      this->fail(make_error(Errc::cancelled, "Task.cancel"));
     } else if constexpr (std::is_void_v<T>) {
       this->complete({});
     } else {

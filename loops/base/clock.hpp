@@ -17,14 +17,15 @@ inline TimePoint now() { return std::chrono::time_point_cast<Duration>(Clock::no
 /// A delay as a caller gives it: any std::chrono duration, integral or floating.
 ///
 /// Values outside the range of Duration saturate: 10^18 s and +inf mean "never". A NaN is kept
-/// as such, and the loop refuses it at the call (Errc::invalid_argument). Negative means now.
+/// as such, and the loop refuses it at the call (Errc::invalid_argument). Negative: a deadline that
+/// has passed already, earlier than one of zero.
 class Delay {
  public:
   template <class Rep, class Period>
   constexpr Delay(std::chrono::duration<Rep, Period> delay) : value_(convert(delay)) {}  // NOLINT
   constexpr bool is_nan() const { return nan_; }
-  /// The delay, zero at least. Undefined for a NaN.
-  constexpr Duration value() const { return value_ < Duration::zero() ? Duration::zero() : value_; }
+  /// The delay, negative as it was given. Undefined for a NaN.
+  constexpr Duration value() const { return value_; }
 
  private:
   template <class Rep, class Period>

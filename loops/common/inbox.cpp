@@ -10,6 +10,7 @@ void Inbox::drain(ReadyQueue& ready) {
     const std::lock_guard lock(mutex_);
     asleep_ = false;
     if (waiting_.empty()) return;
+    has_mail_.store(false, std::memory_order_relaxed);
     spare_.swap(waiting_);
     while (!drained_.empty() &&
            drained_.front().first_ready + drained_.front().count <= ready.head()) {

@@ -1,6 +1,7 @@
 // Inbox: callbacks from other threads, and whether the loop has to be woken for them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -23,6 +24,7 @@ class Inbox {
     const std::lock_guard lock(mutex_);
     if (closed_) return std::nullopt;
     waiting_.push_back(std::move(callback));
+    has_mail_.store(true, std::memory_order_relaxed);
     if (std::exchange(asleep_, false)) wake();
     return first_id_ + waiting_.size() - 1;
   }
@@ -32,6 +34,8 @@ class Inbox {
     asleep_ = waiting_.empty();
     return asleep_;
   }
+  /// Any thread, without the lock. What happened before the call is seen.
+  bool has_mail() const { return has_mail_.load(std::memory_order_relaxed); }
   /// The loop's thread, after a wait: moves all that was posted to the ready queue.
   void drain(ReadyQueue& ready);
   /// Any thread. true: it will never run. false: too late, or already cancelled.
@@ -48,6 +52,7 @@ class Inbox {
   std::vector<Callback> waiting_, spare_;
   std::uint64_t first_id_ = 0;  // of waiting_[0]
   std::deque<Drained> drained_;
+  std::atomic<bool> has_mail_{false};  // waiting_ is not empty
   bool asleep_ = false;
   bool closed_ = false;
 };

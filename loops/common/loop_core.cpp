@@ -51,6 +51,7 @@ std::optional<Errc> LoopCore::refuses() const {
 
 Handle LoopCore::call_soon(Callback callback) {
   if (const std::optional<Errc> why = refuses()) return Handle(*why);
+  if (inbox_.has_mail()) inbox_.drain(ready_);  // What was posted before runs before.
   return Handle(this, Handle::Kind::soon, ready_.push(std::move(callback)));
 }
 

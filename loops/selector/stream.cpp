@@ -81,12 +81,13 @@ void StreamTransport::on_readable() {
   std::span<std::byte> target = loop_->scratch(kReadSize);
   BufferedProtocol* const lender = buffered_protocol_;
   if (lender != nullptr) {
-    if (!call([&] { target = lender->get_buffer(-1); }, "get_buffer")) return;
+    const auto borrow = [&] {
+      target = lender->get_buffer(-1);
+      if (!target.empty() || lost_ || closing_) return;
+      throw Failure(make_error(Errc::protocol, "get_buffer", "returned an empty buffer"));
+    };
+    if (!call(borrow, "get_buffer")) return;
     if (lost_ || closing_) return;  // The protocol ended it meanwhile.
-    if (target.empty()) {
-      lose(make_error(Errc::protocol, "get_buffer", "returned an empty buffer"));
-      return;
-    }
   }
   const Result<os::Transfer> got = take(target);
   if (!got.ok()) {
