@@ -1,15 +1,18 @@
 // ReadyQueue: the callbacks of the next iteration, in call order, each with a number.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "loops/base/callback.hpp"
 
 namespace loopscope {
 
-/// A ring of callbacks. Pushing and popping allocate nothing once the ring has grown; a pending
-/// callback costs 40 bytes. Not for several threads.
+/// A queue in blocks: a pending callback costs 40 bytes, whatever their number, and pushing
+/// allocates nothing while emptied blocks are left. Not for several threads.
 class ReadyQueue {
  public:
   bool empty() const { return head_ == tail_; }
@@ -19,16 +22,20 @@ class ReadyQueue {
   std::uint64_t head() const { return head_; }
 
   std::uint64_t push(Callback&& callback) {
-    if (tail_ - head_ == capacity_) grow();
-    ring_[tail_ & (capacity_ - 1)] = std::move(callback);
+    if (tail_ >> kShift == end_block_) add_block();
+    at(tail_) = std::move(callback);
     return tail_++;
   }
   /// Precondition: not empty. An empty Callback stands for a cancelled one.
-  Callback pop() { return std::move(ring_[head_++ & (capacity_ - 1)]); }
+  Callback pop() {
+    Callback callback = std::move(at(head_));
+    if ((++head_ & (kBlock - 1)) == 0) drop_block();
+    return callback;
+  }
   /// Takes out the callback with this number; empty when it is not waiting any more.
   Callback take(std::uint64_t number) {
     if (number < head_ || number >= tail_) return {};
-    return std::move(ring_[number & (capacity_ - 1)]);
+    return std::move(at(number));
   }
   /// Drops everything, oldest first. What the captures' destructors push is dropped as well.
   void clear() {
@@ -36,18 +43,42 @@ class ReadyQueue {
   }
 
  private:
-  void grow() {
-    const std::uint64_t larger = capacity_ == 0 ? 64 : capacity_ * 2;
-    auto ring = std::make_unique<Callback[]>(larger);
-    for (std::uint64_t i = head_; i != tail_; ++i) {
-      ring[i & (larger - 1)] = std::move(ring_[i & (capacity_ - 1)]);
+  static constexpr unsigned kShift = 8;
+  static constexpr std::uint64_t kBlock = 1u << kShift;
+  static constexpr std::size_t kSpares = 64;  // blocks: 640 KiB
+  using Block = std::array<Callback, kBlock>;
+
+  Callback& at(std::uint64_t number) {
+    return (*ring_[(number >> kShift) & (ring_.size() - 1)])[number & (kBlock - 1)];
+  }
+  void add_block() {
+    const std::uint64_t first = head_ >> kShift;
+    if (end_block_ - first == ring_.size()) {
+      std::vector<std::unique_ptr<Block>> larger(ring_.empty() ? 8 : ring_.size() * 2);
+      for (std::uint64_t i = first; i != end_block_; ++i) {
+        larger[i & (larger.size() - 1)] = std::move(ring_[i & (ring_.size() - 1)]);
+      }
+      ring_ = std::move(larger);
     }
-    ring_ = std::move(ring);
-    capacity_ = larger;
+    std::unique_ptr<Block>& place = ring_[end_block_ & (ring_.size() - 1)];
+    if (spares_.empty()) {
+      place = std::make_unique<Block>();
+    } else {
+      place = std::move(spares_.back());
+      spares_.pop_back();
+    }
+    ++end_block_;
+  }
+  /// The block before head_ has been emptied.
+  void drop_block() {
+    std::unique_ptr<Block>& emptied = ring_[((head_ - 1) >> kShift) & (ring_.size() - 1)];
+    if (spares_.size() < kSpares) spares_.push_back(std::move(emptied));
+    emptied.reset();
   }
 
-  std::unique_ptr<Callback[]> ring_;
-  std::uint64_t capacity_ = 0;  // a power of two
+  std::vector<std::unique_ptr<Block>> ring_;  // by block number; its size is a power of two
+  std::vector<std::unique_ptr<Block>> spares_;
+  std::uint64_t end_block_ = 0;  // blocks with lower numbers exist, from head_'s on
   std::uint64_t head_ = 0, tail_ = 0;
 };
 

@@ -19,9 +19,8 @@ struct Later {  // std heap functions keep the largest first
 std::uint64_t TimerWheel::add(TimePoint when, Callback&& callback) {
   std::uint32_t index = free_;
   if (index == kNone) {
-    index = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.emplace_back();
-    nodes_.back().generation = 1;
+    index = nodes_.size();
+    nodes_.emplace_back().generation = 1;
   } else {
     free_ = nodes_[index].next;
   }
@@ -146,8 +145,7 @@ std::optional<TimePoint> TimerWheel::next_deadline() {
 }
 
 void TimerWheel::clear() {
-  const std::vector<Node> dropped = std::move(nodes_);  // destroyed last, when all is in order
-  nodes_.clear();
+  const auto dropped = nodes_.release();  // destroyed last, when all is in order
   free_ = kNone;
   levels_.fill(Level{});
   heap_.clear();

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "loops/base/callback.hpp"
@@ -59,6 +61,30 @@ class TimerWheel {
     Place place;
     std::uint8_t level, slot;
   };
+  /// Nodes by index, in blocks: they cost the same whatever their number, and stay where they are.
+  class Nodes {
+   public:
+    Node& operator[](std::uint32_t index) { return blocks_[index >> kShift][index & kLast]; }
+    const Node& operator[](std::uint32_t index) const {
+      return blocks_[index >> kShift][index & kLast];
+    }
+    std::uint32_t size() const { return size_; }
+    Node& emplace_back() {
+      if ((size_ & kLast) == 0) blocks_.push_back(std::make_unique<Node[]>(kLast + 1));
+      return (*this)[size_++];
+    }
+    /// Takes all of them out.
+    std::vector<std::unique_ptr<Node[]>> release() {
+      size_ = 0;
+      return std::exchange(blocks_, {});
+    }
+
+   private:
+    static constexpr unsigned kShift = 8;
+    static constexpr std::uint32_t kLast = (1u << kShift) - 1;
+    std::vector<std::unique_ptr<Node[]>> blocks_;
+    std::uint32_t size_ = 0;
+  };
   struct Entry {  // of the heap; stale when the node's generation has moved on
     TimePoint when;
     std::uint64_t order;
@@ -86,7 +112,7 @@ class TimerWheel {
   const Entry* top();  // drops stale entries
   void free_node(std::uint32_t index);
 
-  std::vector<Node> nodes_;
+  Nodes nodes_;
   std::uint32_t free_ = kNone;
   std::array<Level, kLevels> levels_;
   std::vector<Entry> heap_;
