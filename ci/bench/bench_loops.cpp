@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "ci/bench/bench.hpp"
+#include "ci/bench/bench_streams.hpp"
 #include "loops/descriptor.hpp"
 #include "loops/event_loop.hpp"
 #include "loops/os/pipe.hpp"
@@ -265,8 +265,15 @@ void run(int rounds) {
 }  // namespace
 }  // namespace loopscope::bench
 
+// loopscope_bench [ROUNDS [loops|echo|memory]...]: three rounds of everything.
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 3;
-  loopscope::bench::run(rounds);
+  const std::vector<std::string_view> parts(argv + std::min(argc, 2), argv + argc);
+  const auto wanted = [&](std::string_view part) {
+    return parts.empty() || std::ranges::count(parts, part) > 0;
+  };
+  if (wanted("memory")) loopscope::bench::run_memory();
+  if (wanted("loops")) loopscope::bench::run(rounds);
+  if (wanted("echo")) loopscope::bench::run_echo(rounds);
   return 0;
 }
