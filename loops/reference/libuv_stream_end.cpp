@@ -1,4 +1,4 @@
-// Stream transports of the libuv row: opening, reading, writing, both ends of a stream's life.
+// Stream transports of the libuv row: opening, reading, and both ends of a stream's life.
 //
 // libuv's own behaviour that scenarios meet, and that is left as it is:
 //   idle writer   a stream that neither reads nor writes is not watched: a peer that goes away is
@@ -11,20 +11,10 @@
 
 #include <sys/socket.h>
 
-#include <vector>
-
 #include "loops/os/net.hpp"
 
 namespace loopscope::libuv {
 namespace {
-
-uv_buf_t buffer_of(ByteView data) {
-  // uv_buf_t is one type for reads and writes; a write does not change the bytes.
-  auto* base = const_cast<char*>(reinterpret_cast<const char*>(data.data()));
-  uv_buf_t buffer = uv_buf_init(base, 0);
-  buffer.len = data.size();
-  return buffer;
-}
 
 int native(AddressFamily family) {
   switch (family) {
@@ -157,6 +147,7 @@ void StreamEnd::begin_unasked() {
 }
 
 void StreamEnd::before_close() {
+  waiting_ = {};
   if (was_blocking_) (void)os::set_blocking(fd_, true);  // Gone already: nothing to restore.
   reopened_from_.reset();
 }
@@ -281,120 +272,6 @@ void StreamEnd::end_of_stream() {
   };
   deliver(tell, "eof_received");
   if (!keep_open || !sides_.write) close();
-}
-
-// --- writing
-
-struct StreamEnd::WriteRequest {
-  uv_write_t uv{};
-  std::shared_ptr<StreamEnd> end;
-  Bytes data;
-};
-
-struct StreamEnd::ShutdownRequest {
-  uv_shutdown_t uv{};
-  std::shared_ptr<StreamEnd> end;
-};
-
-void StreamEnd::write(ByteView data) {
-  if (!takes_writes() || data.empty()) return;
-  const uv_buf_t whole = buffer_of(data);
-  send(std::span(&whole, 1));
-}
-
-void StreamEnd::writelines(std::span<const ByteView> chunks) {
-  if (!takes_writes()) return;
-  std::vector<uv_buf_t> buffers;
-  buffers.reserve(chunks.size());
-  for (const ByteView chunk : chunks) {
-    if (!chunk.empty()) buffers.push_back(buffer_of(chunk));
-  }
-  if (!buffers.empty()) send(buffers);
-}
-
-void StreamEnd::send(std::span<const uv_buf_t> buffers) {
-  const auto count = static_cast<unsigned>(buffers.size());
-  const int taken = uv_try_write(stream(), buffers.data(), count);
-  if (taken < 0 && taken != UV_EAGAIN) {
-    finish(uv_error(taken, "uv_try_write"));
-    return;
-  }
-  queue(buffers, taken > 0 ? static_cast<std::size_t>(taken) : 0);
-}
-
-void StreamEnd::queue(std::span<const uv_buf_t> buffers, std::size_t taken) {
-  std::size_t total = 0;
-  for (const uv_buf_t& buffer : buffers) total += buffer.len;
-  if (taken == total) return;
-  auto request = std::make_unique<WriteRequest>();
-  request->end = std::static_pointer_cast<StreamEnd>(shared_from_this());
-  request->data.reserve(total - taken);
-  std::vector<uv_buf_t> copies;  // libuv keeps its own list, and the bytes must not move any more
-  for (const uv_buf_t& buffer : buffers) {
-    const auto skipped = std::min<std::size_t>(taken, buffer.len);
-    taken -= skipped;
-    if (skipped == buffer.len) continue;
-    const auto* first = reinterpret_cast<const std::byte*>(buffer.base) + skipped;
-    const std::size_t begin = request->data.size();
-    request->data.insert(request->data.end(), first, first + (buffer.len - skipped));
-    copies.push_back(buffer_of(ByteView(request->data).subspan(begin)));
-  }
-  request->uv.data = request.get();
-  const auto count = static_cast<unsigned>(copies.size());
-  const int rc =
-      uv_write(&request->uv, stream(), copies.data(), count, [](uv_write_t* done, int status) {
-        const std::unique_ptr<WriteRequest> finished(static_cast<WriteRequest*>(done->data));
-        finished->end->on_written(status);
-      });
-  if (rc != 0) {
-    finish(uv_error(rc, "uv_write"));
-    return;
-  }
-  (void)request.release();  // libuv's until its callback
-  update_flow();
-}
-
-void StreamEnd::on_written(int status) {
-  if (lost_) return;
-  loop_.enter([&] {
-    if (status < 0) {
-      finish(uv_error(status, "uv_write"));
-      return;
-    }
-    update_flow();
-    if (closing_ && !lost_ && queued() == 0) finish(std::nullopt);
-  });
-}
-
-Result<void> StreamEnd::write_eof() {
-  if (!sides_.write) return make_error(Errc::not_supported, "write_eof");
-  if (closing_ || eof_wanted_) return {};
-  eof_wanted_ = true;
-  if (!sides_.read) {
-    close();  // The end of a stream's only direction is its close.
-    return {};
-  }
-  auto request = std::make_unique<ShutdownRequest>();
-  request->end = std::static_pointer_cast<StreamEnd>(shared_from_this());
-  request->uv.data = request.get();
-  const int rc = uv_shutdown(&request->uv, stream(), [](uv_shutdown_t* done, int status) {
-    const std::unique_ptr<ShutdownRequest> finished(static_cast<ShutdownRequest*>(done->data));
-    if (status < 0 && !finished->end->closing_) {
-      finished->end->finish(uv_error(status, "uv_shutdown"));
-    }
-  });
-  if (rc != 0) {
-    finish(uv_error(rc, "uv_shutdown"));
-    return {};
-  }
-  (void)request.release();  // libuv's until its callback
-  return {};
-}
-
-Result<void> StreamEnd::set_write_buffer_limits(std::optional<std::size_t> high,
-                                                std::optional<std::size_t> low) {
-  if (!sides_.write) return make_error(Errc::not_supported, "set_write_buffer_limits");
-  return set_limits(high, low);
 }
 
 }  // namespace loopscope::libuv

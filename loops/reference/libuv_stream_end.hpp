@@ -85,7 +85,9 @@ class StreamEnd final : public UvTransport<Transport> {
 
  protected:
   uv_handle_t* handle() override { return &handle_.handle; }
-  std::size_t queued() const override { return uv_stream_get_write_queue_size(&handle_.stream); }
+  std::size_t queued() const override {
+    return uv_stream_get_write_queue_size(&handle_.stream) + waiting_.size();
+  }
   void protocol_changed() override;
   void start_reading() override;
   void before_close() override;
@@ -110,8 +112,9 @@ class StreamEnd final : public UvTransport<Transport> {
 
   bool takes_writes() const { return sides_.write && open_ && !closing_ && !eof_wanted_; }
   void send(std::span<const uv_buf_t> buffers);
-  void queue(std::span<const uv_buf_t> buffers, std::size_t taken);
+  void submit(Bytes data, std::span<const std::size_t> sizes);
   void on_written(int status);
+  void shut_down();
 
   union Handle {
     uv_handle_t handle;
@@ -126,8 +129,10 @@ class StreamEnd final : public UvTransport<Transport> {
   Sides sides_;
   bool was_blocking_ = false;
   bool started_ = false, paused_ = false, at_end_ = false;
-  bool eof_wanted_ = false;
+  bool writing_ = false;  // a write request is libuv's
+  bool eof_wanted_ = false, shut_ = false;
   bool declined_ = false;  // get_buffer lent nothing that may be read into
+  Bytes waiting_;  // written meanwhile: libuv sends one request an iteration, however small it is
   os::UniqueFd reopened_from_;
   Endpoint local_, peer_;
   std::function<void()> ended_;
