@@ -86,6 +86,8 @@ Result<void> LibuvLoop::open() {
   opened_ = true;
   const int rc = uv_async_init(&uv_, &async_, [](uv_async_t*) {});  // after_poll takes the inbox
   if (rc != 0) return uv_error(rc, "uv_async_init");
+  // Now and not with the first connection, whose descriptors can be counted then.
+  uv_pipe_init(&uv_, &first_stream_, 0);
   prepare_.data = check_.data = this;
   uv_prepare_init(&uv_, &prepare_);
   uv_check_init(&uv_, &check_);

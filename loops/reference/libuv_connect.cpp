@@ -20,6 +20,18 @@ const sockaddr* raw(const Endpoint& endpoint) {
   return static_cast<const sockaddr*>(endpoint.data());
 }
 
+/// Gives a connected end its protocol and completes the link; the factory may throw.
+void hand_over(Future<Link>& made, const std::shared_ptr<StreamEnd>& end,
+               const ProtocolFactory& factory, std::string_view op) {
+  StreamEnd::Discarding discarding(*end);
+  Link link;
+  if (!give_protocol(made, link, factory, op)) return;
+  discarding.keep();
+  end->set_protocol(link.protocol);
+  link.transport = end;
+  end->begin(made, link);
+}
+
 /// One create_connection or create_unix_connection.
 ///
 /// lifetime  Held by what it waits for: a lookup, the requests of libuv.
@@ -35,7 +47,9 @@ class Connector : public std::enable_shared_from_this<Connector> {
   }
   Future<Link> start_at(const std::string& path) {
     watch_cancel();
-    connect_pipe(path);
+    if (const Result<void> begun = connect_pipe(path); !begun.ok()) {
+      future_.set_error(begun.error());
+    }
     return future_;
   }
 
@@ -57,7 +71,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
   void try_addresses(std::vector<Endpoint> addresses);
   void try_next();
   Result<void> begin(const Endpoint& address);
-  void connect_pipe(const std::string& path);
+  Result<void> connect_pipe(const std::string& path);
   std::unique_ptr<Request> request_for(const std::shared_ptr<StreamEnd>& end, std::string name);
   static void on_connect(uv_connect_t* uv, int status);
   void ended(const Request& request, int status);
@@ -138,12 +152,17 @@ Result<void> Connector::begin(const Endpoint& address) {
     return errno_error_of(EAFNOSUPPORT, "uv_tcp_bind",
                           local->to_string() + " is of another family");
   }
+  if (address.family() == AddressFamily::unix_domain) return connect_pipe(address.path());
   const auto end = std::make_shared<StreamEnd>(loop_);
   if (Result<void> made = end->init_tcp(address.family()); !made.ok()) return made;
   StreamEnd::Discarding discarding(*end);
   if (local) {
     const int rc = uv_tcp_bind(end->tcp(), raw(*local), 0);
-    if (rc != 0) return uv_error(rc, "uv_tcp_bind");
+    if (rc != 0) {
+      Error error = uv_error(rc, "uv_tcp_bind");
+      error.detail = local->to_string();
+      return error;
+    }
   }
   auto request = request_for(end, address.to_string());
   const int rc = uv_tcp_connect(&request->uv, end->tcp(), raw(address), &on_connect);
@@ -154,7 +173,8 @@ Result<void> Connector::begin(const Endpoint& address) {
   return {};
 }
 
-void Connector::connect_pipe(const std::string& path) {
+Result<void> Connector::connect_pipe(const std::string& path) {
+  if (Result<void> taken = check_pipe_name(op_, path); !taken.ok()) return taken;
   const auto end = std::make_shared<StreamEnd>(loop_);
   end->init_pipe();
   auto request = request_for(end, path);
@@ -163,14 +183,14 @@ void Connector::connect_pipe(const std::string& path) {
                                   UV_PIPE_NO_TRUNCATE, &on_connect);
   if (rc != 0) {
     end->discard();
-    future_.set_error(uv_error(rc, "uv_pipe_connect2"));
-    return;
+    return uv_error(rc, "uv_pipe_connect2");
   }
 #else
   uv_pipe_connect(&request->uv, end->pipe(), path.c_str(), &on_connect);
 #endif
   (void)request.release();
   running_.push_back(end);
+  return {};
 }
 
 std::unique_ptr<Connector::Request> Connector::request_for(const std::shared_ptr<StreamEnd>& end,
@@ -223,14 +243,8 @@ void Connector::give_up() {
 
 void Connector::succeed(const std::shared_ptr<StreamEnd>& end) {
   stop();
-  StreamEnd::Discarding discarding(*end);
-  Link link;
-  if (!give_protocol(future_, link, factory_, op_)) return;
-  discarding.keep();
   end->connected();
-  end->set_protocol(link.protocol);
-  link.transport = end;
-  end->begin(future_, link);
+  hand_over(future_, end, factory_, op_);
 }
 
 void Connector::stop() {
@@ -245,8 +259,13 @@ Future<Link> take_over(LibuvLoop& loop, const ProtocolFactory& factory, Socket& 
   if (const Result<void> may = check_connected_socket(op, socket); !may.ok()) {
     return loop.done_future<Link>(may.error());
   }
-  const auto open = [&](StreamEnd& end) { return end.open_socket(socket, op); };
-  return link_up<Link, StreamEnd>(loop, factory, op, open);
+  const auto end = std::make_shared<StreamEnd>(loop);
+  if (const Result<void> opened = end->open_socket(socket, op); !opened.ok()) {
+    return loop.done_future<Link>(opened.error());
+  }
+  Future<Link> made = loop.create_future<Link>();
+  hand_over(made, end, factory, op);
+  return made;
 }
 
 }  // namespace
@@ -289,9 +308,6 @@ Future<Link> LibuvLoop::create_unix_connection(ProtocolFactory factory,
     return take_over(*this, factory, *options.sock, op, tls);
   }
   if (tls) return refused(make_error(Errc::not_supported, op, "libuv has no TLS"));
-  if (const Result<void> taken = check_pipe_name(op, options.path); !taken.ok()) {
-    return refused(taken.error());
-  }
   return std::make_shared<Connector>(*this, op, std::move(factory), ConnectOptions{})
       ->start_at(options.path);
 }

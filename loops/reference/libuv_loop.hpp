@@ -157,6 +157,7 @@ class LibuvLoop final : public LoopCore {
   uv_check_t check_{};
   uv_idle_t idle_{};  // active while something is ready: keeps the poll from blocking
   uv_async_t async_{};
+  uv_pipe_t first_stream_{};  // libuv opens its spare descriptor with the first stream
   bool opened_ = false;
   std::uint64_t batch_end_ = 0;
   std::atomic<bool> stopping_{false};

@@ -74,6 +74,7 @@ Result<void> ListeningHandle::bind_tcp(const Endpoint& address, bool reuse_port)
   const unsigned flags = family == AF_INET6 ? static_cast<unsigned>(UV_TCP_IPV6ONLY) : 0;
   Result<void> bound = named(uv_tcp_bind(&handle_.tcp, raw(address), flags), "uv_tcp_bind");
   if (!bound.ok()) return Error{bound.error().code, bound.error().op, address.to_string()};
+  if (address_.port() == 0) address_ = address;  // It is in use, which libuv tells later.
   return bound;
 }
 
