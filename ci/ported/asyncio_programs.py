@@ -19,5 +19,6 @@ import streams  # noqa: F401
 import servers  # noqa: F401
 import executors  # noqa: F401
 import files  # noqa: F401
+import processes  # noqa: F401
 
 sys.exit(programs.main(sys.argv[1:]))

@@ -19,9 +19,13 @@ const LoopDescriptor* find_loop(std::string_view name) {
   return nullptr;
 }
 
-void perform(const LoopDescriptor& row, const Program& program) {
+void perform(const LoopDescriptor& row, const Program& program, std::optional<Cap> needs) {
   std::fputs(("== " + std::string(program.name) + "\n").c_str(), stdout);
   std::fflush(stdout);
+  if (needs && row.support(*needs) == Support::absent) {
+    std::fputs(("needs " + std::string(info(*needs).id) + "\n").c_str(), stdout);
+    return;
+  }
   Stage stage(row);
   try {
     program.body(stage);
@@ -44,12 +48,12 @@ int run(std::span<const std::string_view> arguments) {
     return 64;
   }
   const auto wanted = arguments.subspan(1);
-  for (const Programs& topic : kTopics) {
-    for (const Program& program : topic) {
+  for (const Topic& topic : kTopics) {
+    for (const Program& program : topic.programs) {
       if (list) {
         std::fputs((std::string(program.name) + "\n").c_str(), stdout);
       } else if (wanted.empty() || std::ranges::count(wanted, program.name) > 0) {
-        perform(*row, program);
+        perform(*row, program, topic.needs);
       }
     }
   }

@@ -35,7 +35,8 @@ def program(name, since=(3, 9)):
 # The names of our errors for what asyncio raises without an errno: by class, then by text.
 CLASSES = ((asyncio.CancelledError, "cancelled"), (asyncio.InvalidStateError, "invalid_state"),
            (BrokenPipeError, "EPIPE"), (ConnectionResetError, "ECONNRESET"),
-           (ConnectionAbortedError, "ECONNABORTED"), (asyncio.TimeoutError, "timed_out"),
+           (ConnectionAbortedError, "ECONNABORTED"), (ProcessLookupError, "ESRCH"),
+           (asyncio.TimeoutError, "timed_out"),
            (TimeoutError, "timed_out"), (NotImplementedError, "not_supported"),
            (asyncio.SendfileNotAvailableError, "not_supported"),
            (ValueError, "invalid_argument"), (TypeError, "invalid_argument"))

@@ -65,6 +65,7 @@ void exchange(const std::vector<int>& connections, int echoes, std::size_t paylo
       if (--left[which] > 0) {
         (void)::send(connections[which], ping.data(), payload, MSG_NOSIGNAL);
       } else {
+        ::epoll_ctl(epoll, EPOLL_CTL_DEL, connections[which], nullptr);  // its end is no news
         --busy;
       }
     }
