@@ -1,22 +1,10 @@
 // Write pipe transports: a peer that leaves, one that talks back, and what close() still sends.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
-#include "harness/scenarios/recorders.hpp"
+#include "harness/scenarios/connections.hpp"
 
 namespace loopscope::scenarios {
 namespace {
-
-/// Reads at a peer whatever has come, until `done`.
-std::string read_until(Context& cx, Peer& peer, const std::function<bool(std::string_view)>& done) {
-  std::string got;
-  cx.run_until([&] {
-    const std::size_t here = posix::bytes_waiting(peer.native());
-    if (here > 0) got += text(peer.recv(here));
-    return done(got);
-  });
-  return got;
-}
 
 void peer_leaves(Context& cx) {
   os::Pipe pipe = cx.pipe();
