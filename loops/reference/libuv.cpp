@@ -146,8 +146,11 @@ void LibuvLoop::close_handles() {
   const auto signals = std::exchange(signals_, {});
   while (!transports_.empty()) (*transports_.begin())->loop_closes();
   ops_.clear();
-  // What runs in the pool cannot be taken back, and libuv's loop does not close before it is over.
-  for (uv_req_t* request : pool_requests_) (void)uv_cancel(request);
+  // Lookups are of no use any more. Work was promised to run, and libuv's loop does not close
+  // before what is under way is over.
+  for (uv_req_t* request : pool_requests_) {
+    if (request->type != UV_WORK) (void)uv_cancel(request);
+  }
   const auto close_one = [](uv_handle_t* handle, void*) {
     if (!uv_is_closing(handle)) uv_close(handle, nullptr);
   };
