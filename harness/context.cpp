@@ -95,11 +95,23 @@ HostControl::Seen HostControl::stop() {
 
 // --- the subject
 
+namespace {
+/// What the cell was told about its loops, as the command line passes it on.
+LoopOptions loop_options() {
+  LoopOptions options;
+  const char* value = std::getenv("LOOPSCOPE_CHILD_WATCHER");
+  const std::string_view watcher = value == nullptr ? "" : value;
+  if (watcher == "pidfd") options.child_watcher = ChildWatcher::pidfd;
+  if (watcher == "sigchld") options.child_watcher = ChildWatcher::sigchld;
+  return options;
+}
+}  // namespace
+
 Context::Context(const LoopDescriptor& descriptor, const Scenario& scenario, std::uint64_t seed,
                  Duration slack)
     : descriptor_(descriptor), scenario_(scenario), seed_(seed), slack_(slack) {
   if (const char* dir = std::getenv("LOOPSCOPE_CELL_DIR"); dir != nullptr) temp_dir_ = dir;
-  Result<std::unique_ptr<EventLoop>> made = descriptor_.make(LoopOptions{});
+  Result<std::unique_ptr<EventLoop>> made = descriptor_.make(loop_options());
   if (!made.ok()) throw Failure(made.error());
   loop_ = std::move(made).value();
 }
@@ -115,7 +127,7 @@ EventLoop& Context::loop() {
 }
 
 std::unique_ptr<EventLoop> Context::new_loop() {
-  Result<std::unique_ptr<EventLoop>> made = descriptor_.make(LoopOptions{});
+  Result<std::unique_ptr<EventLoop>> made = descriptor_.make(loop_options());
   if (!made.ok()) failed("another loop can be made", "a loop", to_string(made.error()));
   return std::move(made).value();
 }

@@ -46,6 +46,8 @@ class Reader {
   JournalState& state() { return state_; }
 
  private:
+  using Texts = std::map<std::string, std::string>;
+
   std::string take_header(const Json& json) {
     if (!json.contains("header")) return "the first line is no header: not a journal of loopscope";
     const Json& header = json["header"];
@@ -57,6 +59,7 @@ class Reader {
     state_.header.slack_ms = header.value("slack_ms", std::int64_t{250});
     state_.header.repeat = header.value("repeat", 1U);
     state_.header.limit_scale = header.value("limit_scale", 1.0);
+    state_.header.environment_options = header.value("environment_options", Texts());
     seen_header_ = true;
     return {};
   }

@@ -18,6 +18,7 @@ struct RunnerOptions {
   Duration slack{std::chrono::milliseconds(250)};
   double limit_scale = 1.0;
   bool allow_fallback = false;
+  std::string child_watcher{};  // of every loop: "pidfd", "sigchld"; empty: the loop's choice
   std::function<Duration(const PlannedCell&)> limit_for{};  // instead of the scenario's own limit
   std::function<bool()> stop;  // polled; true ends the run: running cells are killed
 };

@@ -144,6 +144,7 @@ void LibuvLoop::close_handles() {
   // The callbacks go last: what they captured may call back into a loop that knows them no more.
   const auto watchers = std::exchange(watchers_, {});
   const auto signals = std::exchange(signals_, {});
+  processes_.reset();
   while (!transports_.empty()) (*transports_.begin())->loop_closes();
   ops_.clear();
   // Lookups are of no use any more. Work was promised to run, and libuv's loop does not close
@@ -449,7 +450,8 @@ extern const LoopDescriptor libuv_loop{
     .mechanism = "libuv (epoll)",
     .native = {Cap::call_later, Cap::add_reader, Cap::add_writer, Cap::run_in_executor,
                Cap::getaddrinfo, Cap::create_connection, Cap::create_server, Cap::unix_sockets,
-               Cap::create_datagram_endpoint, Cap::pipes, Cap::signals, Cap::native_socket},
+               Cap::create_datagram_endpoint, Cap::pipes, Cap::signals, Cap::native_socket,
+               Cap::subprocess},
     .emulated = {Cap::call_soon, Cap::call_soon_threadsafe, Cap::exception_handler, Cap::debug_mode,
                  Cap::futures, Cap::sock_stream, Cap::sock_datagram, Cap::flow_control},
     .absences = kAbsences,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loops/common/loop_core.hpp"
+#include "loops/common/process.hpp"
 #include "loops/common/readiness_ops.hpp"
 
 namespace loopscope::libuv {
@@ -84,6 +85,10 @@ class LibuvLoop final : public LoopCore {
   Future<std::size_t> sock_sendto(Socket& socket, Bytes data, Endpoint peer) override;
   Future<void> sock_connect(Socket& socket, Endpoint peer) override;
   Future<Accepted> sock_accept(Socket& listener) override;
+
+  Future<ProcessLink> subprocess_exec(ProcessFactory factory, ProcessOptions options) override;
+  Future<ProcessLink> subprocess_shell(ProcessFactory factory, std::string command,
+                                       ProcessOptions options) override;
 
   BackendInfo backend() const override;
 
@@ -176,6 +181,7 @@ class LibuvLoop final : public LoopCore {
   bool own_default_ = false, pool_shut_ = false;
   LoopReadiness readiness_{*this};
   ReadinessOps ops_{readiness_};
+  std::unique_ptr<Processes> processes_;  // null before the first child
   std::array<char, 65536> read_buffer_;
 };
 

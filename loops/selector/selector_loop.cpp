@@ -12,7 +12,8 @@ SelectorLoop::SelectorLoop(const LoopOptions& options, std::unique_ptr<Selector>
     : LoopBase(options),
       selector_(std::move(selector)),
       waker_(std::move(waker)),
-      ops_(static_cast<Readiness&>(*this)) {}
+      ops_(static_cast<Readiness&>(*this)),
+      child_watcher_(options.child_watcher) {}
 
 SelectorLoop::~SelectorLoop() {
   if (is_closed()) return;
@@ -249,6 +250,7 @@ Future<std::uint64_t> SelectorLoop::sock_sendfile(Socket& socket, FileRange rang
 // --- the end
 
 void SelectorLoop::close_backend() {
+  processes_.reset();
   for (int signum = 1; signum < os::kMaxSignal; ++signum) {
     if (!signal_handlers_[static_cast<std::size_t>(signum)].callback) continue;
     (void)os::unwatch_signal(signum, *this);  // Ours, so it cannot be refused.

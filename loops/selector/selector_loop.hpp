@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loops/common/loop_base.hpp"
+#include "loops/common/process.hpp"
 #include "loops/common/readiness_ops.hpp"
 #include "loops/os/signals.hpp"
 #include "loops/os/waker.hpp"
@@ -37,7 +38,8 @@ inline constexpr CapSet kSelectorCaps{Cap::call_soon,
                                       Cap::sendfile,
                                       Cap::sock_sendfile,
                                       Cap::getaddrinfo,
-                                      Cap::run_in_executor};
+                                      Cap::run_in_executor,
+                                      Cap::subprocess};
 
 class ServerCore;
 struct Listener;
@@ -98,6 +100,10 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override;
   Future<Link> connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) override;
 
+  Future<ProcessLink> subprocess_exec(ProcessFactory factory, ProcessOptions options) override;
+  Future<ProcessLink> subprocess_shell(ProcessFactory factory, std::string command,
+                                       ProcessOptions options) override;
+
   BackendInfo backend() const override;
 
   // --- for the transports of this loop
@@ -131,6 +137,8 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   /// What create_server and create_unix_server make, not serving yet.
   virtual std::shared_ptr<ServerCore> new_server(std::vector<Listener> listeners,
                                                  ServerRules rules);
+  /// Made with the first child. errors: those of make_exit_watcher.
+  virtual Result<std::unique_ptr<ExitWatcher>> exit_watcher(Readiness& readiness);
 
  private:
   struct Watch {
@@ -172,6 +180,8 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   std::array<Watch, os::kMaxSignal> signal_handlers_;
   std::array<std::atomic<bool>, os::kMaxSignal> signal_pending_{};
   std::atomic<bool> any_signal_{false};
+  ChildWatcher child_watcher_;
+  std::unique_ptr<Processes> processes_;  // null before the first child
 };
 
 template <SelectorResult (*make_selector)()>

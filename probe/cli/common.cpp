@@ -74,6 +74,13 @@ std::vector<std::pair<std::string, std::string>> variables_in_use() {
   return result;
 }
 
+void add_child_watcher(CLI::App& app, std::string& value) {
+  value = "automatic";
+  with_variable(app.add_option("--child-watcher", value, "How loops learn that children ended"))
+      ->capture_default_str()
+      ->check(CLI::IsMember({"automatic", "pidfd", "sigchld"}));
+}
+
 void add_selection(CLI::App& app, SelectionOptions& options) {
   with_variable(app.add_option("-l,--loop", options.loops,
                                "Loops: names, globs, lists; '!x' takes out (default: all)"));

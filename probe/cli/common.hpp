@@ -30,6 +30,9 @@ CLI::Option* with_variable(CLI::Option* option);
 /// The LOOPSCOPE_ variables that are set, by name.
 std::vector<std::pair<std::string, std::string>> variables_in_use();
 
+/// --child-watcher: how the loops of the cells learn that their children ended.
+void add_child_watcher(CLI::App& app, std::string& value);
+
 /// --loop and --scenario, each a list of ids, globs and prefixes.
 struct SelectionOptions {
   std::vector<std::string> loops, scenarios;

@@ -33,7 +33,11 @@ struct Options {
   double limit_scale = 1.0;
   bool allow_fallback = false, no_timing = false, quiet = false;
   std::string flaky = "report";
+  std::string child_watcher;
 };
+
+constexpr std::string_view kAutomatic = "automatic";
+constexpr std::string_view kChildWatcher = "LOOPSCOPE_CHILD_WATCHER";
 
 std::string new_run_id() {
   std::random_device random;
@@ -87,6 +91,7 @@ RunnerOptions runner_options(const Options& options, double limit_scale, std::in
   runner.slack = std::chrono::milliseconds(slack_ms);
   runner.limit_scale = limit_scale;
   runner.allow_fallback = options.allow_fallback;
+  if (options.child_watcher != kAutomatic) runner.child_watcher = options.child_watcher;
   return runner;
 }
 
@@ -142,6 +147,10 @@ JournalHeader header_for(const Options& options, const RunnerOptions& runner,
                        .scenarios = options.selection.scenarios};
   for (const auto& [name, value] : cli::variables_in_use()) {
     header.environment_options[name] = value;
+  }
+  // In the journal however it was chosen: a run that is taken up again has to use the same.
+  if (options.child_watcher != kAutomatic) {
+    header.environment_options[std::string(kChildWatcher)] = options.child_watcher;
   }
   return header;
 }
@@ -234,13 +243,17 @@ ExitCode run_resumed(const Options& options) {
                              Message::Kind::note)
                          .text());
   }
+  Options as_before = options;
+  const auto watcher = state.header.environment_options.find(std::string(kChildWatcher));
+  as_before.child_watcher =
+      watcher == state.header.environment_options.end() ? std::string(kAutomatic) : watcher->second;
   cli::Session session{
       .journal_path = options.resume,
       .plan = plan_of(state, options.resume),
       .states = state.cells,
       .expectations = cli::load_expectations(options.expectations),
       .platform = platform_of(host_environment()),
-      .runner = runner_options(options, state.header.limit_scale, state.header.slack_ms),
+      .runner = runner_options(as_before, state.header.limit_scale, state.header.slack_ms),
       .flaky_fails = options.flaky == "fail"};
   Result<std::unique_ptr<JournalWriter>> writer =
       continue_journal(options.resume, state.sound_size);
@@ -291,6 +304,7 @@ Action setup(CLI::App& app) {
       ->capture_default_str();
   with_variable(app.add_option("--expectations", o.expectations,
                                "Folder of <loop>.json files instead of those compiled in"));
+  cli::add_child_watcher(app, o.child_watcher);
   return [options] { return run(*options); };
 }
 
