@@ -9,7 +9,7 @@ namespace {
 
 /// What may be one end of a pipe transport: pipes, FIFOs, sockets, terminals and other character
 /// devices. Everything else is always ready, and a transport over it would block its loop.
-Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd) {
+Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd, Direction direction) {
   const Result<os::FdKind> kind = os::kind_of(fd);
   if (!kind.ok()) return kind.error();
   const bool usable = *kind == os::FdKind::pipe || *kind == os::FdKind::socket ||
@@ -17,6 +17,14 @@ Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd) {
   if (!usable) {
     return make_error(Errc::invalid_argument, op,
                       "only pipes, sockets and character devices are supported");
+  }
+  if (*kind == os::FdKind::pipe) {
+    // The wrong end says EBADF to a transfer of nothing, which has no other effect.
+    const bool reading = direction == Direction::read;
+    const Result<os::Transfer> nothing = reading ? os::read(fd, {}) : os::write(fd, {});
+    if (!nothing.ok() && nothing.error().is_errno(EBADF)) {
+      return errno_error_of(EBADF, op, reading ? "not open for reading" : "not open for writing");
+    }
   }
   const Result<bool> blocking = os::is_blocking(fd);
   if (!blocking.ok()) return blocking.error();
@@ -32,7 +40,7 @@ Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd) {
 Future<Link> SelectorLoop::connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
                                         Direction direction) {
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
-  Result<StreamOptions> options = options_for(op, pipe.get());
+  Result<StreamOptions> options = options_for(op, pipe.get(), direction);
   if (!options.ok()) return done_future<Link>(options.error());
   options->readable = direction == Direction::read;
   options->writable = direction == Direction::write;
