@@ -133,11 +133,13 @@ class FileFeed final : public Protocol, public std::enable_shared_from_this<File
 
  private:
   void feed_soon() {
+    if (std::exchange(queued_, true)) return;
     loop_.call_soon([keep = shared_from_this()] { keep->feed(); });
   }
 
   /// One piece an iteration. Over when the transport has room again after the last one.
   void feed() {
+    queued_ = false;
     if (future_.done() || full()) return;
     if (transport_->is_closing()) {
       end(make_error(Errc::closed, "sendfile", "the transport was closed"));
@@ -183,6 +185,7 @@ class FileFeed final : public Protocol, public std::enable_shared_from_this<File
   FileTransfer transfer_;
   Future<std::uint64_t> future_;
   bool paused_ = false;
+  bool queued_ = false;
 };
 
 }  // namespace

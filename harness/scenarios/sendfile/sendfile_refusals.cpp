@@ -74,6 +74,7 @@ void bad_transports(Context& cx) {
   named(cx, attempt(ended.transport), "a transport whose half was ended");
   closing->close();
   named(cx, attempt(closing.transport), "a transport that is closing");
+  until_lost(cx, *closing.seen);
   cx.equal(closing.peer.recv_until_eof().size() + ended.peer.recv_until_eof().size(), 0u,
            "bytes sent by refused calls");
   Connection good = connect(cx);
