@@ -20,7 +20,7 @@ Result<void> LoopBase::run_forever() {
   must_poll_ = true;
   do {
     if (Result<void> turn = run_once(); !turn.ok()) return turn;
-  } while (!stopping_);
+  } while (!stopping_ && !is_closed());  // a forked child may close the loop inside the run
   return {};
 }
 

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <exception>
 
+#include "loops/os/process_id.hpp"
+
 namespace loopscope {
 namespace {
 
@@ -36,6 +38,11 @@ void LoopCore::log(LogLevel level, std::string_view text) {
   std::string line = level == LogLevel::error ? "loopscope error: " : "loopscope: ";
   line.append(text).append("\n");
   std::fputs(line.c_str(), stderr);
+}
+
+bool LoopCore::is_running() const {
+  return owner_.load(std::memory_order_acquire) != nullptr &&
+         owner_generation_.load(std::memory_order_relaxed) == os::fork_generation();
 }
 
 bool LoopCore::on_loop_thread() const {
@@ -88,6 +95,7 @@ Result<void> LoopCore::may_run(std::string_view op) const {
 }
 
 LoopCore::RunScope::RunScope(LoopCore& loop) : loop_(loop), marker_(&loop) {
+  loop_.owner_generation_.store(os::fork_generation(), std::memory_order_relaxed);
   loop_.owner_.store(this_thread(), std::memory_order_release);
 }
 LoopCore::RunScope::~RunScope() { loop_.owner_.store(nullptr, std::memory_order_release); }

@@ -17,7 +17,8 @@ class LoopCore : public EventLoop {
  public:
   explicit LoopCore(const LoopOptions& options);
 
-  bool is_running() const override { return owner_.load(std::memory_order_acquire) != nullptr; }
+  /// In a forked child it does not run: the run is the parent's.
+  bool is_running() const override;
   bool is_closed() const override { return closed_.load(std::memory_order_acquire); }
 
   void set_debug(bool enabled) override { debug_ = enabled; }
@@ -105,7 +106,8 @@ class LoopCore : public EventLoop {
   template <class T, class Ask>
   Future<T> look_up(std::string_view op, Ask ask);
 
-  std::atomic<const void*> owner_{nullptr};  // identifies the thread that runs the loop
+  std::atomic<const void*> owner_{nullptr};    // identifies the thread that runs the loop
+  std::atomic<unsigned> owner_generation_{0};  // and the process, see os::fork_generation
   std::atomic<bool> closed_{false};
   bool debug_ = false;
   Duration slow_callback_ = std::chrono::milliseconds(100);

@@ -6,7 +6,9 @@
 //                        finds ENOENT and adds, a later remove finds nothing to do.
 //   wait.ns.epoll_pwait2 nanosecond waits exist since Linux 5.11 and may be forbidden by a filter;
 //                        the fallback counts milliseconds and rounds up.
-// Source: man 7 epoll; man 2 epoll_ctl, ERRORS; man 2 epoll_pwait2.
+// A forked child has the same set, not a copy: what it takes out is gone for the parent. So it
+// takes nothing out, and makes a set of its own when it goes on with the loop. Source: man 7 epoll;
+// man 2 epoll_ctl, ERRORS; man 2 epoll_pwait2.
 #include <sys/epoll.h>
 
 #include <array>
@@ -14,6 +16,7 @@
 #include <limits>
 
 #include "loops/os/fd.hpp"
+#include "loops/os/process_id.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -41,17 +44,21 @@ class EpollSelector final : public Selector {
   explicit EpollSelector(os::UniqueFd epoll) : epoll_(std::move(epoll)) {}
 
   Result<void> add(os::NativeSocket fd, Interest interest) override {
-    if (control(EPOLL_CTL_ADD, fd, interest) == 0) return {};
+    if (Result<void> own = take_over(); !own.ok()) return own;
+    if (control(EPOLL_CTL_ADD, fd, interest) == 0) return remember(fd, interest);
     // Still in the set through a copy of the description: the caller knows no more of it.
-    if (errno == EEXIST && control(EPOLL_CTL_MOD, fd, interest) == 0) return {};
+    if (errno == EEXIST && control(EPOLL_CTL_MOD, fd, interest) == 0) return remember(fd, interest);
     return errno_error("epoll_ctl(ADD)");
   }
   Result<void> modify(os::NativeSocket fd, Interest interest) override {
-    if (control(EPOLL_CTL_MOD, fd, interest) == 0) return {};
-    if (errno == ENOENT && control(EPOLL_CTL_ADD, fd, interest) == 0) return {};
+    if (Result<void> own = take_over(); !own.ok()) return own;
+    if (control(EPOLL_CTL_MOD, fd, interest) == 0) return remember(fd, interest);
+    if (errno == ENOENT && control(EPOLL_CTL_ADD, fd, interest) == 0) return remember(fd, interest);
     return errno_error("epoll_ctl(MOD)");
   }
   Result<void> remove(os::NativeSocket fd) override {
+    (void)remember(fd, {});
+    if (generation_ != os::fork_generation()) return {};  // the set is the parent's
     if (control(EPOLL_CTL_DEL, fd, {}) == 0) return {};
     // ENOENT, EBADF: closed meanwhile, and so dropped by the kernel. EPERM: the number belongs to
     // a regular file by now.
@@ -59,6 +66,7 @@ class EpollSelector final : public Selector {
     return errno_error("epoll_ctl(DEL)");
   }
   Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) override {
+    if (Result<void> own = take_over(); !own.ok()) return own;
     const int count = wait_events(timeout);
     if (count < 0) {
       if (errno == EINTR) return {};  // A signal is a spurious wake-up, not a failure.
@@ -74,6 +82,26 @@ class EpollSelector final : public Selector {
   os::NativeSocket descriptor() const override { return epoll_.get(); }
 
  private:
+  Result<void> remember(os::NativeSocket fd, Interest interest) {
+    const auto index = static_cast<std::size_t>(fd);
+    if (index >= watched_.size()) watched_.resize(index + 1);
+    watched_[index] = interest;
+    return {};
+  }
+  /// In a forked child: a set of its own with all that is watched.
+  Result<void> take_over() {
+    if (generation_ == os::fork_generation()) return {};
+    os::UniqueFd fresh(::epoll_create1(EPOLL_CLOEXEC));
+    if (!fresh) return errno_error("epoll_create1");
+    epoll_ = std::move(fresh);
+    generation_ = os::fork_generation();
+    for (std::size_t fd = 0; fd < watched_.size(); ++fd) {
+      if (watched_[fd] == Interest{}) continue;
+      // One that was closed meanwhile is refused, as it would have left the old set by itself.
+      (void)control(EPOLL_CTL_ADD, static_cast<int>(fd), watched_[fd]);
+    }
+    return {};
+  }
   int control(int operation, int fd, Interest interest) {
     epoll_event event{};
     event.events = mask_of(interest);
@@ -94,6 +122,8 @@ class EpollSelector final : public Selector {
   }
 
   os::UniqueFd epoll_;
+  unsigned generation_ = os::fork_generation();  // of the process whose set it is
+  std::vector<Interest> watched_;                // by descriptor
   std::array<epoll_event, 256> events_;
   bool fine_ = true;
 };

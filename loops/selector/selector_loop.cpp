@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "loops/os/pipe.hpp"
+#include "loops/os/process_id.hpp"
 
 namespace loopscope {
 
@@ -12,6 +13,7 @@ SelectorLoop::SelectorLoop(const LoopOptions& options, std::unique_ptr<Selector>
     : LoopBase(options),
       selector_(std::move(selector)),
       waker_(std::move(waker)),
+      generation_(os::fork_generation()),
       ops_(static_cast<Readiness&>(*this)),
       child_watcher_(options.child_watcher) {}
 
@@ -46,7 +48,19 @@ BackendInfo SelectorLoop::backend() const {
 
 // --- waiting
 
+Result<void> SelectorLoop::take_over() {
+  Result<std::unique_ptr<os::Waker>> fresh = os::make_waker();
+  if (!fresh.ok()) return fresh.error();
+  if (Result<void> gone = selector_->remove(waker_->descriptor()); !gone.ok()) return gone;
+  waker_ = std::move(fresh).value();
+  generation_ = os::fork_generation();
+  return open();
+}
+
 Result<void> SelectorLoop::poll(std::optional<Duration> timeout) {
+  if (generation_ != os::fork_generation()) {
+    if (Result<void> own = take_over(); !own.ok()) return own;
+  }
   events_.clear();
   if (Result<void> waited = selector_->wait(timeout, events_); !waited.ok()) return waited;
   for (const Ready& ready : events_) {

@@ -160,6 +160,8 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   Future<std::shared_ptr<Server>> server_made(Result<std::shared_ptr<Server>> made);
   Future<Link> connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
                             Direction direction);
+  /// In a forked child: a wake channel of its own. The inherited one is the parent's.
+  Result<void> take_over();
   Result<void> may_watch(std::string_view op, os::NativeSocket fd) const;
   Result<bool> forget(os::NativeSocket fd, Direction direction);
   Entry* entry_of(os::NativeSocket fd);
@@ -170,6 +172,7 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
 
   std::unique_ptr<Selector> selector_;
   std::unique_ptr<os::Waker> waker_;
+  unsigned generation_;  // of the process whose waker it is, see os::fork_generation
   ReadinessOps ops_;
   std::vector<Entry> entries_;  // by descriptor
   std::vector<Ready> events_;   // of the current wait; kept for its capacity

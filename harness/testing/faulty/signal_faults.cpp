@@ -266,7 +266,7 @@ constexpr Names kTakes[] = {"sig.multi_loop"};
 constexpr Names kResets[] = {"sig.owner_handover"};
 constexpr Names kChildren[] = {"sig.sigchld_not_taken"};
 constexpr Names kPending[] = {"sig.pending_on_close"};
-constexpr Names kFork[] = {"sig.fork_in_thread"};
+constexpr Names kFork[] = {"sig.fork_in_thread", "fork.signal_wakefd_separate"};
 constexpr Names kParked[] = {"sig.delivered_parked"};
 
 constexpr Names kDeliveryPass[] = {"sig.uncatchable_refused", "sig.remove_restores",

@@ -2,13 +2,20 @@
 #include "loops/os/fd.hpp"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "loops/os/process_id.hpp"
 
 namespace loopscope::os {
+namespace {
+std::atomic<unsigned> g_generation{0};
+extern "C" void loopscope_forked() { g_generation.fetch_add(1, std::memory_order_relaxed); }
+const int g_watched = ::pthread_atfork(nullptr, nullptr, loopscope_forked);
+}  // namespace
 
 Result<void> close_fd(NativeSocket fd) {
   if (::close(fd) != 0) return errno_error("close");
@@ -31,5 +38,10 @@ Result<bool> is_inheritable(NativeSocket fd) {
 }
 
 long process_id() noexcept { return static_cast<long>(::getpid()); }
+unsigned fork_generation() noexcept {
+  // Without the notice, for want of memory at the start, the process id still tells.
+  if (g_watched != 0) return static_cast<unsigned>(::getpid());
+  return g_generation.load(std::memory_order_relaxed);
+}
 
 }  // namespace loopscope::os
