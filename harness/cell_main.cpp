@@ -96,7 +96,13 @@ void run_body(const CellRequest& request, CellStatement& statement, BackendEvide
 void warm_up(const LoopDescriptor& descriptor) {
   if (descriptor.family != Family::reference) return;
   Result<std::unique_ptr<EventLoop>> made = descriptor.make(LoopOptions{});
-  if (made.ok()) (void)made.value()->close();  // The cell's own loop will tell what is wrong.
+  if (!made.ok()) return;  // the cell's own loop will tell what is wrong
+  EventLoop& loop = **made;
+  // A pool that the library has for the whole process is started by the first job.
+  if (descriptor.native.has(Cap::run_in_executor)) {
+    (void)loop.run_until_complete(loop.run_in_executor([] {}));
+  }
+  (void)loop.close();
 }
 
 void judge(CellStatement& statement) {
