@@ -54,15 +54,15 @@ void nonblocking(Context& cx) {
 void literals_at_once(Context& cx) {
   BusyPool busy(cx, 2);
   auto four = cx.loop().getaddrinfo("127.0.0.1", "80");
-  cx.equal(spell(outcome(cx, four, "an IPv4 literal")),
-           Endpoint::loopback(AddressFamily::ipv4, 80).to_string(), "an IPv4 literal");
+  cx.equal(spell(await_outcome(cx, four)), Endpoint::loopback(AddressFamily::ipv4, 80).to_string(),
+           "an IPv4 literal");
   auto six = cx.loop().getaddrinfo("::1", "443");
-  cx.equal(spell(outcome(cx, six, "an IPv6 literal")),
-           Endpoint::loopback(AddressFamily::ipv6, 443).to_string(), "an IPv6 literal");
+  cx.equal(spell(await_outcome(cx, six)), Endpoint::loopback(AddressFamily::ipv6, 443).to_string(),
+           "an IPv6 literal");
   NameInfoFlags numeric;
   numeric.numeric_host = numeric.numeric_service = true;
   auto back = cx.loop().getnameinfo(Endpoint::loopback(AddressFamily::ipv4, 80), numeric);
-  cx.equal(spell(outcome(cx, back, "a numeric name")), "127.0.0.1 80", "a numeric name");
+  cx.equal(spell(await_outcome(cx, back)), "127.0.0.1 80", "a numeric name");
   busy.release();
 }
 
