@@ -2,6 +2,7 @@
 #include "harness/posix/descriptor_tools.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -126,6 +128,43 @@ void enable_error_queue(os::NativeSocket fd) {
   }
 }
 
+std::pair<os::UniqueFd, os::UniqueFd> seqpacket_pair() {
+  int fds[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+    throw Failure(errno_error("socketpair(SOCK_SEQPACKET)"));
+  }
+  return {os::UniqueFd(fds[0]), os::UniqueFd(fds[1])};
+}
+
+void send_descriptor(os::NativeSocket over, os::NativeSocket sent) {
+  char byte = 'd';
+  iovec piece{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &sent, sizeof(int));
+  if (::sendmsg(over, &message, MSG_NOSIGNAL) != 1) throw Failure(errno_error("sendmsg"));
+}
+
+void peek_descriptors(os::NativeSocket fd) {
+  char byte = 0;
+  iovec piece{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(8 * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  (void)::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+}
+
 std::string terminal_modes(os::NativeSocket fd) {
   const termios modes = modes_of(fd);
   return "input " + std::to_string(modes.c_iflag) + " output " + std::to_string(modes.c_oflag) +
@@ -155,6 +194,11 @@ ZeroPages::ZeroPages(std::size_t size) {
   bytes_ = ByteView(static_cast<const std::byte*>(at), size);
 }
 ZeroPages::~ZeroPages() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
+
+std::size_t heap_in_use() {
+  const struct mallinfo2 info = ::mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
 
 std::size_t thread_count() {
   std::size_t count = 0;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "loops/base/bytes.hpp"
 #include "loops/os/fd.hpp"
@@ -38,6 +39,11 @@ void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on);
 /// IP_RECVERR: errors of unconnected IPv4 sockets arrive, and queue. Linux.
 void enable_error_queue(os::NativeSocket fd);
 
+/// Two connected Unix sockets of type SOCK_SEQPACKET.
+std::pair<os::UniqueFd, os::UniqueFd> seqpacket_pair();
+/// Sends one byte over a Unix socket, and with it a copy of a descriptor (SCM_RIGHTS).
+void send_descriptor(os::NativeSocket over, os::NativeSocket sent);
+
 /// The input, output, control and local modes of a terminal, as text that can be compared.
 std::string terminal_modes(os::NativeSocket fd);
 void make_terminal_raw(os::NativeSocket fd);
@@ -57,6 +63,12 @@ class ZeroPages {
   ByteView bytes_;
 };
 
+/// Looks at the next bytes of a Unix socket as a receiver of descriptors does, and forgets the
+/// descriptors: they stay open. They and the bytes are still there for the next read.
+void peek_descriptors(os::NativeSocket fd);
+
+/// Bytes that malloc has given out and not got back.
+std::size_t heap_in_use();
 /// Threads of this process.
 std::size_t thread_count();
 

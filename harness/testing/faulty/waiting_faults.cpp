@@ -285,7 +285,7 @@ constexpr Names kUrgent[] = {"rw.oob"};
 constexpr Names kIdle[] = {"limit.10k_idle_connections", "rw.level_triggered"};
 constexpr Names kClosed[] = {"rw.closed_without_remove", "sock.close_while_pending"};
 constexpr Names kUnchanged[] = {"rw.fd_reuse.unremoved"};
-constexpr Names kLeft[] = {"rw.stale_dup.unremovable"};
+constexpr Names kLeft[] = {"rw.stale_dup.unremovable", "unix.epollhup_fresh"};
 constexpr Names kFirst[] = {"rw.dup_both_registered", "fair.many_ready_fds",
                             "limit.select.count_512"};
 constexpr Names kSixtyFour[] = {"limit.maxevents", "limit.select.count_512",
