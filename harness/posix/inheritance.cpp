@@ -62,8 +62,4 @@ std::vector<int> descriptors_after_exec() {
   return left;
 }
 
-void make_inheritable(os::NativeSocket fd) {
-  if (::fcntl(fd, F_SETFD, 0) != 0) throw Failure(errno_error("fcntl(F_SETFD)"));
-}
-
 }  // namespace loopscope::posix

@@ -16,8 +16,6 @@ int in_daemon(const std::function<int()>& work);
 /// The descriptors that a program started with execve(2) would have beside the standard three, as
 /// the close-on-exec flags of this process say.
 std::vector<int> descriptors_after_exec();
-/// Takes the close-on-exec flag away.
-void make_inheritable(os::NativeSocket fd);
 /// epoll_ctl(EPOLL_CTL_DEL), behind the back of whoever has the set. Linux.
 void epoll_remove(os::NativeSocket epoll, os::NativeSocket fd);
 

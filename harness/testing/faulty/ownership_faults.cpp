@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "harness/posix/inheritance.hpp"
+#include "harness/posix/process_tools.hpp"
 #include "harness/testing/own_turn.hpp"
 #include "harness/testing/wrapped_selector.hpp"
 #include "loops/current.hpp"
