@@ -93,13 +93,15 @@ void run_body(const CellRequest& request, CellStatement& statement, BackendEvide
 
 /// A library's first loop sets up what it keeps for the life of the process. That is no leak; a
 /// second loop that leaves more is one. Loops of ours keep nothing, and get no such grace.
-void warm_up(const LoopDescriptor& descriptor) {
+void warm_up(const LoopDescriptor& descriptor, CapSet needs) {
   if (descriptor.family != Family::reference) return;
   Result<std::unique_ptr<EventLoop>> made = descriptor.make(LoopOptions{});
   if (!made.ok()) return;  // the cell's own loop will tell what is wrong
   EventLoop& loop = **made;
-  // A pool that the library has for the whole process is started by the first job.
-  if (descriptor.native.has(Cap::run_in_executor)) {
+  // A pool that the library has for the whole process is started by the first job or lookup.
+  constexpr CapSet kPooled{Cap::run_in_executor, Cap::getaddrinfo, Cap::create_connection,
+                           Cap::create_server};
+  if (descriptor.native.has(Cap::run_in_executor) && !(needs & kPooled).empty()) {
     (void)loop.run_until_complete(loop.run_in_executor([] {}));
   }
   (void)loop.close();
@@ -144,7 +146,7 @@ std::string describe_leaks(const std::vector<Leak>& leaks) {
 
 CellStatement run_cell(const CellRequest& request) {
   using namespace std::chrono_literals;
-  warm_up(*request.loop);
+  warm_up(*request.loop, request.scenario->needs);
   CellStatement statement;
   BackendEvidence evidence;
   const Snapshot before = take_snapshot();
