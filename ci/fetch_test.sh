@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds with LOOPSCOPE_FETCH=ON, and without libuv, from the sources of Debian's source packages.
+# Builds with LOOPSCOPE_FETCH=ON, and without libuv and OpenSSL, from the sources of Debian's
+# source packages.
 #
 # Usage: fetch_test.sh WORK_FOLDER     Exit code 77: no such sources here, not judged.
 # It needs no root: apt gets a private state folder and a private list of deb-src lines, made from
@@ -92,8 +93,11 @@ cmake --build "$work/fetched" --parallel "$jobs" --target loopscope_loops_test l
 "$work/fetched/loops/loopscope_loops_test" --no-intro
 say "fetched dependencies: the loops and the reports are built, and the loops' tests pass"
 
-# Without libuv: a row that says why, never a failed configure.
-configure "$work/without" -DLOOPSCOPE_WITHOUT_LIBUV=ON -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON
+# Without libuv and OpenSSL: rows that say why, never a failed configure.
+configure "$work/without" -DLOOPSCOPE_WITHOUT_LIBUV=ON -DLOOPSCOPE_WITHOUT_OPENSSL=ON \
+  -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON
+grep -q 'TLS is absent: built without OpenSSL' "$work/without.log" ||
+  die "the absent TLS gives no reason"
 grep -q 'loop libuv is absent: built without libuv' "$work/without.log" ||
   die "the absent libuv gives no reason"
 grep -q 'absent_because = "built without libuv' "$work/without/loops/loops_registry.cpp" ||
@@ -102,4 +106,4 @@ configure "$work/without" -DLOOPSCOPE_WITHOUT_LIBUV=OFF
 grep -q 'loop libuv is absent: libuv not found' "$work/without.log" ||
   die "a libuv that was not found gives no reason"
 cmake --build "$work/without" --parallel "$jobs" --target loopscope_loops
-say "without libuv: absent with its reason"
+say "without libuv and OpenSSL: absent with their reasons"

@@ -1,14 +1,16 @@
 # Third-party packages: the system's first, else a pinned release by FetchContent.
 #
 # Required: fmt, nlohmann_json, CLI11, and doctest for the tests. Optional: libuv, without which
-# the libuv loop is a row that says why it is absent.
+# the libuv loop is a row that says why it is absent; OpenSSL 3, without which no loop has TLS.
 #   LOOPSCOPE_FETCH=ON             take all of them by FetchContent, also what the system has
 #   LOOPSCOPE_WITHOUT_LIBUV=ON     leave libuv out
+#   LOOPSCOPE_WITHOUT_OPENSSL=ON   leave TLS out
 #   FETCHCONTENT_SOURCE_DIR_<NAME> a folder with the sources, so that nothing is downloaded
 include(FetchContent)
 find_package(PkgConfig QUIET)
 
 option(LOOPSCOPE_WITHOUT_LIBUV "Build without the libuv reference loop" OFF)
+option(LOOPSCOPE_WITHOUT_OPENSSL "Build without TLS" OFF)
 
 # loopscope_dependency(name VERSION oldest GIT url TAG tag TARGET target)
 # Afterwards `target` exists. VERSION is the oldest release that we compile against.
@@ -63,4 +65,20 @@ elseif(LOOPSCOPE_FETCH OR FETCHCONTENT_SOURCE_DIR_LIBUV)
   set(LIBUV_FOUND TRUE)
 elseif(PkgConfig_FOUND)
   pkg_check_modules(LIBUV IMPORTED_TARGET libuv>=1.44)
+endif()
+
+# OpenSSL is the system's or absent, never downloaded: a library that is trusted with keys is
+# updated by whoever looks after the machine.
+set(LOOPSCOPE_TLS FALSE)
+set(TLS_WHY "OpenSSL 3 not found (its headers are in libssl-dev)")
+if(LOOPSCOPE_WITHOUT_OPENSSL)
+  set(TLS_WHY "built without OpenSSL: LOOPSCOPE_WITHOUT_OPENSSL is on")
+else()
+  find_package(OpenSSL 3.0 QUIET COMPONENTS SSL Crypto)
+  if(TARGET OpenSSL::SSL)
+    set(LOOPSCOPE_TLS TRUE)
+  endif()
+endif()
+if(NOT LOOPSCOPE_TLS)
+  message(STATUS "loopscope: TLS is absent: ${TLS_WHY}")
 endif()

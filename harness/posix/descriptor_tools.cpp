@@ -100,6 +100,10 @@ std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes) {
   return static_cast<std::size_t>(given);
 }
 
+void hang_up(os::NativeSocket fd) {
+  (void)::shutdown(fd, SHUT_RDWR);  // Refused where it has ended by itself.
+}
+
 void send_urgent(os::NativeSocket fd, char byte) {
   if (::send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL) != 1)
     throw Failure(errno_error("send(MSG_OOB)"));

@@ -30,6 +30,9 @@ std::string identity(os::NativeSocket fd);
 /// Asks for a pipe capacity; the one that the system gave. Linux.
 std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes);
 
+/// Ends a connected socket in both directions: whoever blocks on it in another thread wakes up.
+void hang_up(os::NativeSocket fd);
+
 /// Sends one byte as urgent (out-of-band) data of a TCP connection.
 void send_urgent(os::NativeSocket fd, char byte);
 

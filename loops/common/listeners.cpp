@@ -165,7 +165,6 @@ Result<void> check_server_options(const ServerOptions& options) {
   if (options.backlog < 0) {
     return make_error(Errc::invalid_argument, kOp, "the backlog must not be negative");
   }
-  if (options.tls) return make_error(Errc::not_supported, kOp, "TLS");
   return {};
 }
 

@@ -5,6 +5,10 @@
 #include "loops/common/loop_core.hpp"
 
 namespace loopscope {
+class TlsTransport;
+}
+
+namespace loopscope {
 
 /// One iteration: wait, take over what became ready, what other threads posted and which timers
 /// are due, then run all that was ready at this point. The order is asyncio's.
@@ -18,6 +22,12 @@ class LoopBase : public LoopCore {
 
   TimerHandle call_later(Delay delay, Callback callback) override;
   TimerHandle call_at(TimePoint when, Callback callback) override;
+
+  Future<Link> start_tls(Link plain, TlsOptions options) override;
+  /// What every TLS connection of this loop is made by; the errors are those of TlsEngine::make.
+  virtual Result<std::shared_ptr<TlsTransport>> make_tls(std::shared_ptr<BaseProtocol> user,
+                                                         const TlsOptions& options,
+                                                         bool server_side);
 
  protected:
   /// Waits at most `timeout` (nullopt: for ever; zero: only looks) and pushes what became ready to

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "loops/common/accept_failure.hpp"
+#include "loops/common/tls_transport.hpp"
 
 namespace loopscope {
 namespace {
@@ -92,8 +93,20 @@ void ServerCore::admit(os::UniqueFd connection) {
   }
   // The peer may have gone already, and then there is nothing to set.
   if (rules_.keep_alive) (void)os::set_keep_alive(connection.get(), true);
-  Transport& transport = open_connection(std::move(connection), std::move(protocol));
-  connections_.emplace(&transport, &transport);
+  if (!rules_.secure) {
+    Transport& plain = *open_connection(std::move(connection), std::move(protocol));
+    connections_.emplace(&plain, &plain);
+    return;
+  }
+  const auto tls = rules_.secure(std::move(protocol));
+  if (!tls.ok()) {
+    report("Error on transport creation for incoming connection", tls.error());
+    return;
+  }
+  const std::shared_ptr<Transport> below = open_connection(std::move(connection), *tls);
+  // Refused only for what does not write. connection_made comes in a later iteration.
+  (void)(*tls)->attach(below);
+  connections_.emplace(below.get(), tls->get());
 }
 
 bool ServerCore::accept_failed(std::size_t index, const Error& error) {
@@ -154,10 +167,12 @@ void ServerCore::connection_ended(BaseTransport& transport) {
 template <class Act>
 void ServerCore::each_connection(Act act) {
   const std::shared_ptr<ServerCore> keep = shared_from_this();
-  std::vector<Transport*> now;
-  for (const auto& [key, transport] : connections_) now.push_back(transport);
-  for (Transport* transport : now) {
-    if (connections_.contains(transport)) act(*transport);
+  std::vector<const BaseTransport*> now;
+  for (const auto& [key, transport] : connections_) now.push_back(key);
+  for (const BaseTransport* key : now) {  // Each act may end others.
+    if (const auto found = connections_.find(key); found != connections_.end()) {
+      act(*found->second);
+    }
   }
 }
 void ServerCore::close_clients() {

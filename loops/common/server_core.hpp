@@ -1,6 +1,7 @@
 // ServerCore: what the servers of our own loops share, whichever way they accept.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -10,6 +11,8 @@
 #include "loops/os/socket_file.hpp"
 
 namespace loopscope {
+
+class TlsTransport;
 
 /// Who wants to know that a transport has ended.
 class ConnectionOwner {
@@ -27,6 +30,8 @@ struct ServerRules {
   int backlog = 100;
   bool keep_alive = false;
   std::optional<os::SocketFile> file{};  // removed by close()
+  /// What stands between a connection and its protocol; empty: nothing.
+  std::function<Result<std::shared_ptr<TlsTransport>>(std::shared_ptr<BaseProtocol>)> secure{};
 };
 
 /// Listeners, connections and waiters. A derived class accepts: it calls admit() for each new
@@ -61,7 +66,8 @@ class ServerCore : public Server,
   /// The listening sockets are about to be closed, for good.
   virtual void listeners_end() = 0;
   /// A transport over the connection that calls connection_ended() of this server.
-  virtual Transport& open_connection(os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol) = 0;
+  virtual std::shared_ptr<Transport> open_connection(os::UniqueFd fd,
+                                                     std::shared_ptr<BaseProtocol> protocol) = 0;
 
   /// Makes a protocol and a transport. A factory that throws is reported and costs the connection.
   virtual void admit(os::UniqueFd connection);
@@ -87,6 +93,7 @@ class ServerCore : public Server,
   std::shared_ptr<LoopLink> link_;
   std::vector<Listener> listeners_;
   ServerRules rules_;
+  // What ends, and what its protocol talks to: TLS over it, or the same.
   std::unordered_map<const BaseTransport*, Transport*> connections_;
   std::vector<Future<void>> waiters_;
   TimerHandle rest_timer_;

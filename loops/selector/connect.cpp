@@ -1,5 +1,6 @@
 // create_connection and connect_accepted_socket over readiness.
 #include "loops/common/connecting.hpp"
+#include "loops/common/tls_transport.hpp"
 #include "loops/selector/stream.hpp"
 
 namespace loopscope {
@@ -9,8 +10,12 @@ namespace {
 class PendingConnection final : public LoopResource,
                                 public std::enable_shared_from_this<PendingConnection> {
  public:
-  PendingConnection(SelectorLoop& loop, Future<Link> future, ProtocolFactory factory)
-      : loop_(loop), future_(std::move(future)), factory_(std::move(factory)) {}
+  PendingConnection(SelectorLoop& loop, Future<Link> future, ProtocolFactory factory,
+                    std::optional<TlsOptions> tls)
+      : loop_(loop),
+        future_(std::move(future)),
+        factory_(std::move(factory)),
+        tls_(std::move(tls)) {}
 
   void begin(ConnectOptions options) {
     loop_.adopt(os::kInvalid, this);
@@ -35,7 +40,7 @@ class PendingConnection final : public LoopResource,
   void finish(Result<Socket> socket) {
     loop_.release(os::kInvalid, this);
     if (socket.ok()) {
-      loop_.open_link(future_, std::move(socket).value().release(), factory_);
+      loop_.open_link(future_, std::move(socket).value().release(), factory_, tls_, false);
     } else {
       future_.set_error(socket.error());
     }
@@ -44,20 +49,22 @@ class PendingConnection final : public LoopResource,
   SelectorLoop& loop_;
   Future<Link> future_;
   ProtocolFactory factory_;
+  std::optional<TlsOptions> tls_;
   std::shared_ptr<Connecting> connecting_;
 };
 
 /// Errors for what no transport can be made from here.
 Result<void> may_adopt(std::string_view op, const Socket& socket,
-                       const std::optional<TlsOptions>& tls) {
-  if (tls) return make_error(Errc::not_supported, op, "TLS");
+                       const std::optional<TlsOptions>& tls, bool server_side) {
+  if (Result<void> sound = check_tls(tls, server_side); !sound.ok()) return sound;
   if (Result<void> usable = check_connected_socket(op, socket); !usable.ok()) return usable;
   return os::set_blocking(socket.native(), false);
 }
 
 }  // namespace
 
-void SelectorLoop::open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory) {
+void SelectorLoop::open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory,
+                             const std::optional<TlsOptions>& tls, bool server_side) {
   Link link;
   try {
     link.protocol = factory();
@@ -67,21 +74,42 @@ void SelectorLoop::open_link(Future<Link> future, os::UniqueFd fd, const Protoco
     future.set_exception(std::current_exception());
     return;
   }
+  if (tls) {
+    if (const Result<void> opened =
+            open_tls(future, std::move(fd), std::move(link.protocol), *tls, server_side);
+        !opened.ok()) {
+      future.set_error(opened.error());
+    }
+    return;
+  }
   const auto transport = make_socket_transport(*this, std::move(fd), link.protocol);
   transport->open();
   link.transport = transport;
   deliver(*this, std::move(future), std::move(link));
 }
 
+/// The future is done with the handshake: what it gives can be talked over.
+Result<void> SelectorLoop::open_tls(const Future<Link>& future, os::UniqueFd fd,
+                                    std::shared_ptr<BaseProtocol> protocol,
+                                    const TlsOptions& options, bool server_side) {
+  const auto tls = make_tls(std::move(protocol), options, server_side);
+  if (!tls.ok()) return tls.error();
+  const auto below = make_socket_transport(*this, std::move(fd), *tls);
+  if (Result<void> attached = (*tls)->attach(below); !attached.ok()) return attached;
+  complete_when_ready(*tls, future);
+  below->open();
+  return {};
+}
+
 Future<Link> SelectorLoop::connect_accepted_socket(ProtocolFactory factory, Socket& socket,
                                                    std::optional<TlsOptions> tls) {
   const std::string_view op = "connect_accepted_socket";
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
-  if (const Result<void> may = may_adopt(op, socket, tls); !may.ok()) {
+  if (const Result<void> may = may_adopt(op, socket, tls, true); !may.ok()) {
     return done_future<Link>(may.error());
   }
   Future<Link> future = create_future<Link>();
-  open_link(future, socket.release(), factory);
+  open_link(future, socket.release(), factory, tls, true);
   return future;
 }
 
@@ -91,17 +119,24 @@ Future<Link> SelectorLoop::create_connection(ProtocolFactory factory, ConnectOpt
   if (const Result<void> sound = check_connect_options(op, options); !sound.ok()) {
     return done_future<Link>(sound.error());
   }
+  if (options.tls && options.tls->server_hostname.empty()) {
+    options.tls->server_hostname = options.host;
+  }
   if (options.sock != nullptr) {
-    if (const Result<void> may = may_adopt(op, *options.sock, options.tls); !may.ok()) {
+    if (const Result<void> may = may_adopt(op, *options.sock, options.tls, false); !may.ok()) {
       return done_future<Link>(may.error());
     }
     Future<Link> future = create_future<Link>();
-    open_link(future, options.sock->release(), factory);
+    open_link(future, options.sock->release(), factory, options.tls, false);
     return future;
   }
-  if (options.tls) return done_future<Link>(make_error(Errc::not_supported, op, "TLS"));
+  if (const Result<void> sound = check_tls(options.tls, false); !sound.ok()) {
+    return done_future<Link>(sound.error());
+  }
   Future<Link> future = create_future<Link>();
-  std::make_shared<PendingConnection>(*this, future, std::move(factory))->begin(std::move(options));
+  auto tls = std::move(options.tls);
+  std::make_shared<PendingConnection>(*this, future, std::move(factory), std::move(tls))
+      ->begin(std::move(options));
   return future;
 }
 

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "loops/common/tls_engine.hpp"
 #include "loops/os/fd.hpp"
 #include "loops/os/process_id.hpp"
 #include "loops/selector/selector_loop.hpp"
@@ -142,7 +143,8 @@ namespace loops {
 extern const LoopDescriptor epoll_loop{.name = "epoll",
                                        .family = Family::selector,
                                        .mechanism = "epoll_pwait2",
-                                       .native = kSelectorCaps,
+                                       .native = kSelectorCaps | kTlsCaps,
+                                       .absences = kTlsAbsences,
                                        .wait_calls = kWaitCalls,
                                        .wait_descriptor_kind = "anon_inode:[eventpoll]",
                                        .make = make_selector_loop<make_epoll_selector>};

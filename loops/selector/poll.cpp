@@ -10,6 +10,7 @@
 
 #include <cerrno>
 
+#include "loops/common/tls_engine.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -90,7 +91,8 @@ namespace loops {
 extern const LoopDescriptor poll_loop{.name = "poll",
                                       .family = Family::selector,
                                       .mechanism = "ppoll",
-                                      .native = kSelectorCaps,
+                                      .native = kSelectorCaps | kTlsCaps,
+                                      .absences = kTlsAbsences,
                                       .wait_calls = kWaitCalls,
                                       .make = make_selector_loop<make_poll_selector>};
 }  // namespace loops

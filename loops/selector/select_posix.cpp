@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "loops/common/tls_engine.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -95,7 +96,8 @@ namespace loops {
 extern const LoopDescriptor select_loop{.name = "select",
                                         .family = Family::selector,
                                         .mechanism = "pselect",
-                                        .native = kSelectorCaps,
+                                        .native = kSelectorCaps | kTlsCaps,
+                                        .absences = kTlsAbsences,
                                         .wait_calls = kWaitCalls,
                                         .make = make_selector_loop<make_select_selector>};
 }  // namespace loops

@@ -116,7 +116,8 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
   void release(os::NativeSocket fd, LoopResource* resource);
   /// Makes the link of `future` over a connected, non-blocking stream socket and queues its
   /// outcome. A factory that throws ends the future with that, and the socket.
-  void open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory);
+  void open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory,
+                 const std::optional<TlsOptions>& tls = {}, bool server_side = false);
   /// Memory for one read, shared by all transports: valid until the next call.
   std::span<std::byte> scratch(std::size_t size) {
     if (scratch_.size() < size) scratch_.resize(size);
@@ -157,7 +158,11 @@ class SelectorLoop : public LoopBase, private Readiness, private os::SignalSink 
                                               bool start);
   Result<std::shared_ptr<Server>> bind_server(const std::vector<Endpoint>& addresses,
                                               ServerRules rules, const ServerOptions& options);
+  Result<void> secure(ServerRules& rules, const std::optional<TlsOptions>& tls);
   Future<std::shared_ptr<Server>> server_made(Result<std::shared_ptr<Server>> made);
+  Result<void> open_tls(const Future<Link>& future, os::UniqueFd fd,
+                        std::shared_ptr<BaseProtocol> protocol, const TlsOptions& options,
+                        bool server_side);
   Future<Link> connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
                             Direction direction);
   /// In a forked child: a wake channel of its own. The inherited one is the parent's.

@@ -1,6 +1,8 @@
 // Servers over readiness: a listener that is readable has somebody to accept.
 #include "loops/selector/server.hpp"
 
+#include "loops/common/tls_transport.hpp"
+
 namespace loopscope {
 
 SelectorServer::SelectorServer(SelectorLoop& loop, std::vector<Listener> listeners,
@@ -38,16 +40,26 @@ void SelectorServer::on_readable(std::size_t index) {
   }
 }
 
-Transport& SelectorServer::open_connection(os::UniqueFd fd,
-                                           std::shared_ptr<BaseProtocol> protocol) {
+std::shared_ptr<Transport> SelectorServer::open_connection(os::UniqueFd fd,
+                                                           std::shared_ptr<BaseProtocol> protocol) {
   const std::shared_ptr<StreamTransport> transport =
       make_socket_transport(selector_loop_, std::move(fd), std::move(protocol));
   transport->set_owner(shared_from_this());
   transport->open();
-  return *transport;
+  return transport;
 }
 
 // --- create_server
+
+/// Every connection of these rules goes through TLS.
+Result<void> SelectorLoop::secure(ServerRules& rules, const std::optional<TlsOptions>& tls) {
+  if (!tls) return {};
+  if (Result<void> sound = check_tls(tls, true); !sound.ok()) return sound;
+  rules.secure = [this, options = *tls](std::shared_ptr<BaseProtocol> user) {
+    return make_tls(std::move(user), options, true);
+  };
+  return {};
+}
 
 std::shared_ptr<ServerCore> SelectorLoop::new_server(std::vector<Listener> listeners,
                                                      ServerRules rules) {
@@ -86,6 +98,9 @@ Future<std::shared_ptr<Server>> SelectorLoop::create_server(ProtocolFactory fact
     return server_made(fits.error());
   }
   ServerRules rules{std::move(factory), options.backlog, options.keep_alive};
+  if (const Result<void> set = secure(rules, options.tls); !set.ok()) {
+    return server_made(set.error());
+  }
   if (options.sock != nullptr) {
     Result<Listener> taken = adopt_listener("create_server", *options.sock, false,
                                             options.start_serving, options.backlog);

@@ -16,7 +16,8 @@ class SelectorServer : public ServerCore, public LoopResource {
   Result<void> begin_accepting(std::size_t index) override;
   void end_accepting(std::size_t index) override;
   void listeners_end() override;
-  Transport& open_connection(os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol) override;
+  std::shared_ptr<Transport> open_connection(os::UniqueFd fd,
+                                             std::shared_ptr<BaseProtocol> protocol) override;
 
   /// The listener has somebody to accept, or an error.
   virtual void on_readable(std::size_t index);

@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "loops/common/connecting.hpp"
+#include "loops/common/tls_transport.hpp"
 #include "loops/selector/server.hpp"
 
 namespace loopscope {
@@ -39,6 +40,7 @@ struct UnixConnecting {
   os::UniqueFd fd;
   Endpoint to;
   ProtocolFactory factory;
+  std::optional<TlsOptions> tls;
   Future<Link> future{};
   TimerHandle timer{};
   Duration pause = kFirstPause;
@@ -51,7 +53,8 @@ void try_to_connect(const std::shared_ptr<UnixConnecting>& attempt) {
   const Result<bool> connected = os::connect(attempt->fd.get(), attempt->to);
   // EISCONN: an interrupted try has succeeded meanwhile.
   if ((connected.ok() && *connected) || (!connected.ok() && connected.error().is_errno(EISCONN))) {
-    attempt->loop.open_link(attempt->future, std::move(attempt->fd), attempt->factory);
+    attempt->loop.open_link(attempt->future, std::move(attempt->fd), attempt->factory,
+                            attempt->tls);
     return;
   }
   const bool busy =
@@ -81,12 +84,11 @@ Result<os::UniqueFd> adopt_connected(std::string_view op, Socket& socket) {
 }
 
 Result<void> check_unix_options(std::string_view op, bool path_given, const Socket* sock,
-                                bool tls) {
+                                const std::optional<TlsOptions>& tls, bool server_side) {
   if (path_given && sock != nullptr) {
     return make_error(Errc::invalid_argument, op, "a path and a socket exclude each other");
   }
-  if (tls) return make_error(Errc::not_supported, op, "TLS");
-  return {};
+  return check_tls(tls, server_side);
 }
 
 }  // namespace
@@ -96,8 +98,7 @@ Future<std::shared_ptr<Server>> SelectorLoop::create_unix_server(ProtocolFactory
   const std::string_view op = "create_unix_server";
   if (const std::optional<Errc> why = refuses()) return server_made(make_error(*why, op));
   const bool path_given = !options.path.empty();
-  if (auto fits = check_unix_options(op, path_given, options.sock, options.tls.has_value());
-      !fits.ok()) {
+  if (auto fits = check_unix_options(op, path_given, options.sock, options.tls, true); !fits.ok()) {
     return server_made(fits.error());
   }
   if (options.backlog < 0) {
@@ -109,6 +110,7 @@ Future<std::shared_ptr<Server>> SelectorLoop::create_unix_server(ProtocolFactory
           : bind_path(options.path);
   if (!bound.ok()) return server_made(bound.error());
   ServerRules rules{std::move(factory), options.backlog};
+  if (auto set = secure(rules, options.tls); !set.ok()) return server_made(set.error());
   const std::string path = bound->address.path();
   if (options.cleanup_socket && !path.empty() && path.front() != '\0') {
     rules.file = os::socket_file_at(path);
@@ -123,7 +125,7 @@ Future<Link> SelectorLoop::create_unix_connection(ProtocolFactory factory,
   const std::string_view op = "create_unix_connection";
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
   const bool path_given = !options.path.empty();
-  if (auto fits = check_unix_options(op, path_given, options.sock, options.tls.has_value());
+  if (auto fits = check_unix_options(op, path_given, options.sock, options.tls, false);
       !fits.ok()) {
     return done_future<Link>(fits.error());
   }
@@ -131,15 +133,15 @@ Future<Link> SelectorLoop::create_unix_connection(ProtocolFactory factory,
     Result<os::UniqueFd> fd = adopt_connected(op, *options.sock);
     if (!fd.ok()) return done_future<Link>(fd.error());
     Future<Link> future = create_future<Link>();
-    open_link(future, std::move(fd).value(), factory);
+    open_link(future, std::move(fd).value(), factory, options.tls);
     return future;
   }
   const Result<Endpoint> to = named(op, options.path);
   if (!to.ok()) return done_future<Link>(to.error());
   Result<os::UniqueFd> fd = os::open_socket(AddressFamily::unix_domain, SocketType::stream);
   if (!fd.ok()) return done_future<Link>(fd.error());
-  const auto attempt = std::make_shared<UnixConnecting>(
-      UnixConnecting{*this, std::move(fd).value(), *to, std::move(factory)});
+  const auto attempt = std::make_shared<UnixConnecting>(UnixConnecting{
+      *this, std::move(fd).value(), *to, std::move(factory), std::move(options.tls)});
   attempt->future = create_future<Link>();
   try_to_connect(attempt);
   return attempt->future;
