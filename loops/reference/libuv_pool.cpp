@@ -151,7 +151,7 @@ Future<std::vector<Endpoint>> LibuvLoop::getaddrinfo(std::string host, std::stri
   want.ai_flags = (hints.passive ? AI_PASSIVE : 0) | (hints.numeric_host ? AI_NUMERICHOST : 0) |
                   (hints.numeric_service ? AI_NUMERICSERV : 0);
   // Neither a host nor a service is no question. Port 0 makes it one.
-  if (service.empty()) service = "0";
+  if (service.empty()) service.push_back('0');
   Future<Addresses> future = create_future<Addresses>();
   auto request = std::make_unique<Lookup>(*this, future);
   request->question = host + " " + service;
