@@ -248,7 +248,7 @@ constexpr Scenario kScenarios[] = {
      .body = own_pool_after_close,
      .severity = Severity::common,
      .api = kClose,
-     .limit = kLimit},
+     .limit = std::chrono::milliseconds(3'000)},
     {.id = "exec.shutdown_waits",
      .promise = "The shutdown of the default executor refuses new work, waits for what it has, and "
                 "does not block the loop.",

@@ -16,12 +16,12 @@ Connection narrow(Context& cx, int send_bytes = 32'768) {
 
 void bytes_changed_afterwards(Context& cx) {
   Connection c = narrow(cx);
-  std::string first(2'000'000, 'a'), second(2'000'000, 'b');
+  std::string first(400'000, 'a'), second(400'000, 'b');
   const std::string sent = first + second;
   c->write(view(first));
   const ByteView pieces[] = {view(second)};
   c->writelines(pieces);
-  cx.at_least(c->get_write_buffer_size(), 1'000'000u, "bytes that wait");
+  cx.at_least(c->get_write_buffer_size(), 400'000u, "bytes that wait");
   std::fill(first.begin(), first.end(), '!');
   std::fill(second.begin(), second.end(), '!');
   c->close();
@@ -69,7 +69,7 @@ void items_wider_than_a_byte(Context& cx) {
 }
 
 void thousands_of_pieces(Context& cx) {
-  for (const std::size_t size : {std::size_t{7}, std::size_t{700}}) {  // all taken; most wait
+  for (const std::size_t size : {std::size_t{7}, std::size_t{300}}) {  // all taken; most wait
     Connection c = narrow(cx);
     std::vector<std::string> words;
     std::string sent;
@@ -88,7 +88,7 @@ void thousands_of_pieces(Context& cx) {
     words.clear();
     const bool waits = c->get_write_buffer_size() > c->get_write_buffer_limits().high;
     cx.equal(c.seen->pauses > 0, waits, "pause_writing for a buffer above the mark");
-    if (size > 100) cx.is_true(waits, "most of 2.8 MB waits");
+    if (size > 100) cx.is_true(waits, "most of 1.2 MB waits");
     c->close();
     const std::string got = read_to_end(cx, c.peer);
     cx.equal(got.size(), sent.size(), "bytes that arrive");
