@@ -84,6 +84,16 @@ class TellsNothing final : public TlsTransport {
   }
 };
 
+/// Answers for itself alone, and not for the connection below.
+class AddressesForgotten final : public TlsTransport {
+ public:
+  using TlsTransport::TlsTransport;
+  ExtraInfo get_extra_info(std::string_view name) const override {
+    if (name == "peername" || name == "sockname") return {};
+    return TlsTransport::get_extra_info(name);
+  }
+};
+
 class NotVerified final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
@@ -252,6 +262,7 @@ constexpr Names kFailure[] = {"tls.handshake_failure"};
 constexpr Names kFinished[] = {"tls.first_data_with_finished"};
 constexpr Names kPlain[] = {"tls.write_before_handshake_and_after_close"};
 constexpr Names kInfo[] = {"tls.alpn", "tls.sni", "tls.mutual"};
+constexpr Names kAddresses[] = {"tls.start_tls.client"};
 constexpr Names kVerify[] = {"tls.certificate.expired", "tls.certificate.unknown_authority",
                              "tls.certificate.self_signed", "tls.certificate.name_mismatch"};
 constexpr Names kName[] = {"tls.certificate.name_mismatch", "tls.sni"};
@@ -291,6 +302,9 @@ const FaultyLoop kLoops[] = {
     faulty_tls<TlsThrough<TellsNothing>>(
         "faulty.tls_extra_info_missing",
         "get_extra_info knows neither ALPN nor SNI nor the peer's certificate.", kInfo, kData),
+    faulty_tls<TlsThrough<AddressesForgotten>>("faulty.tls_addresses_forgotten",
+                                               "A TLS transport does not know the peer's address.",
+                                               kAddresses, kStrict),
     faulty_tls<NotVerified>("faulty.tls_not_verified", "Certificates are not verified.", kVerify,
                             kData),
     faulty_tls<AddressForName>("faulty.tls_address_for_name",
