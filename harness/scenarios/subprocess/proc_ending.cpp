@@ -30,7 +30,7 @@ void cancelled_start(Context& cx) {
   for (int turns = 0; turns < 6; ++turns) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     ProcessOptions options;
-    options.argv = {"/bin/cat"};
+    options.argv = {"/bin/sleep", "1000"};  // does not end by itself when its pipes close
     auto made = cx.loop().subprocess_exec([&] { return seen; }, options);
     for (int i = 0; i < turns && !made.done(); ++i) cx.run_once();
     if (made.done()) {  // too late: an ordinary child
