@@ -83,8 +83,8 @@ def error_goes_with_output(s):
 def null_streams(s):
     null = subprocess.DEVNULL
     cat, child = start(s, "cat", stdin=null, stdout=null, stderr=null)
-    s.say("has", cat.get_pipe_transport(0) is not None, cat.get_pipe_transport(1) is not None)
     finish(s, cat, child)
+    s.say("has", cat.get_pipe_transport(0) is not None, cat.get_pipe_transport(1) is not None)
 
 
 @program("process.by_signals")
