@@ -122,9 +122,12 @@ void Offload::close() {
   }
   // A lookup has no effect but its answer, and there is nobody to be told. Other work was promised
   // to run, and its effects may matter to somebody else: it runs, as asyncio has it.
-  const auto dropped = std::exchange(jobs_, {});
-  for (const auto& [key, job] : dropped) {
+  auto dropped = std::exchange(jobs_, {});
+  for (auto& [key, job] : dropped) {
     if (job.executor == resolver_) (void)resolver_->cancel(job.id);
+    // Whoever waits behind it is not told, because the loop drops the callback. Left as it is, the
+    // job's future and the one that waits for it would keep each other for ever.
+    job.done.set_result();
   }
   if (resolver_ != nullptr) (void)resolver_->shutdown(Duration::zero());
   if (default_ != nullptr) (void)default_->shutdown(Duration::zero());

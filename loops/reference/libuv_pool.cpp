@@ -203,7 +203,11 @@ Future<void> LibuvLoop::execute(Callback work, std::shared_ptr<Executor> executo
     const auto finished = take<Work>(uv);
     LibuvLoop& loop = finished->loop;
     --loop.works_;
-    if (loop.is_closed()) return;
+    if (loop.is_closed()) {
+      finished->future
+          .set_result();  // Nobody is told; its callback is dropped, and what that kept.
+      return;
+    }
     loop.enter([&] {
       if (status == 0) finished->future.set_result();
       loop.work_ended();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/build_info.hpp"
 #include "harness/posix/forked.hpp"
 #include "harness/posix/inheritance.hpp"
 #include "harness/posix/signal_tools.hpp"
@@ -120,6 +121,8 @@ void signals_stay_apart(Context& cx) {
 }
 
 void threads_do_not_hinder(Context& cx) {
+  // Its allocator may be locked by a thread that the child does not have.
+  if (!build_info().sanitizers.empty()) cx.skip("a sanitizer's allocator does not outlive a fork");
   std::latch go(1);
   std::vector<Future<void>> jobs;
   for (int i = 0; i < 3; ++i) {

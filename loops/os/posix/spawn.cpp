@@ -48,7 +48,9 @@ bool has_nul(const std::string& text) { return text.find('\0') != std::string::n
 
 // --- in the child: async-signal-safe calls only, and no memory but its stack's
 
-[[noreturn]] void give_up(const Plan& plan, Step step) {
+// The three below run on the child's own stack, in the parent's memory. AddressSanitizer would take
+// it for a broken stack of the parent's thread, and say so on the child's standard error.
+[[noreturn, gnu::no_sanitize_address]] void give_up(const Plan& plan, Step step) {
   const ChildFailure failure{step, errno};
   // A pipe takes so few bytes whole. Nobody could be told of a failure here.
   (void)!::write(plan.report, &failure, sizeof failure);
@@ -98,7 +100,7 @@ void close_others(const Plan& plan) {
   close_numbers(first, std::numeric_limits<int>::max());
 }
 
-[[noreturn]] void exec(const Plan& plan) {
+[[noreturn, gnu::no_sanitize_address]] void exec(const Plan& plan) {
   int refused = 0;  // a file was there, and may not be executed
   for (const char* path : plan.paths) {
     ::execve(path, plan.argv.data(), plan.environment_pointer);
@@ -112,7 +114,7 @@ void close_others(const Plan& plan) {
   give_up(plan, kExec);
 }
 
-int run_child(void* argument) {
+[[gnu::no_sanitize_address]] int run_child(void* argument) {
   const Plan& plan = *static_cast<const Plan*>(argument);
   reset_signals();
   place_standard_streams(plan);
