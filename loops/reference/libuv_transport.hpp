@@ -76,8 +76,10 @@ class UvTransport : public Interface,
     if (lost_) return;
     lost_ = closing_ = true;
     if (!handle_busy_) close_handle();
-    const auto self = this->shared_from_this();
-    (void)loop_.call_soon([self, why = std::move(why)] { self->tell_lost(why ? &*why : nullptr); });
+    Farewell farewell{this->shared_from_this()};
+    (void)loop_.call_soon([farewell = std::move(farewell), why = std::move(why)] {
+      farewell.self->tell_lost(why ? &*why : nullptr);
+    });
   }
   void close_handle() {
     if (!open_) return;
@@ -133,6 +135,17 @@ class UvTransport : public Interface,
   bool handle_busy_ = false;  // inside a callback of libuv that must not close the handle
 
  private:
+  /// The protocol is let go of with the last callback, also where a loop that closes drops it: the
+  /// protocol may hold the transport.
+  struct Farewell {
+    std::shared_ptr<UvTransport> self;
+    explicit Farewell(std::shared_ptr<UvTransport> end) : self(std::move(end)) {}
+    Farewell(Farewell&&) noexcept = default;
+    Farewell& operator=(Farewell&&) = delete;
+    ~Farewell() {
+      if (self) self->set_protocol(nullptr);
+    }
+  };
   void tell_made() {
     const auto protocol = protocol_;
     if (!protocol) return;
