@@ -13,10 +13,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <string>
 
 #include "loops/base/error.hpp"
 
@@ -204,12 +207,30 @@ std::size_t heap_in_use() {
   return info.uordblks + info.hblkhd;
 }
 
+namespace {
+
+/// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel wakes who joins a
+/// thread before it takes the thread off the list; meanwhile the flags, the ninth field, say PF_EXITING.
+bool is_alive(const std::filesystem::path& thread) {
+  constexpr unsigned long kExiting = 0x4;  // PF_EXITING of the kernel's include/linux/sched.h.
+  std::ifstream file(thread / "stat");
+  std::string line;
+  if (!std::getline(file, line)) return false;
+  // The name, in parentheses, may hold anything; state, ppid, pgrp, session, tty_nr and tpgid follow it.
+  std::istringstream fields(line.substr(line.rfind(')') + 1));
+  std::string skipped;
+  for (int field = 0; field < 6; ++field) fields >> skipped;
+  unsigned long flags = 0;
+  fields >> flags;
+  return (flags & kExiting) == 0;
+}
+
+}  // namespace
+
 std::size_t thread_count() {
-  std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) {
-    count += entry.path().empty() ? 0 : 1;
-  }
-  return count;
+  const std::filesystem::directory_iterator threads("/proc/self/task");
+  return static_cast<std::size_t>(
+      std::count_if(begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
 }
 
 }  // namespace loopscope::posix
