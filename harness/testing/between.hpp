@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "harness/testing/poll_based.hpp"
-#include "loops/selector/stream.hpp"
+#include "loops/common/stream.hpp"
 
 namespace loopscope::testing {
 

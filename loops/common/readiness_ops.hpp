@@ -6,22 +6,10 @@
 #include <map>
 #include <memory>
 
+#include "loops/common/readiness.hpp"
 #include "loops/event_loop.hpp"
 
 namespace loopscope {
-
-enum class Direction : std::uint8_t { read, write };
-
-/// What sock_* needs of a loop.
-class Readiness {
- public:
-  virtual ~Readiness() = default;
-  virtual EventLoop& event_loop() = 0;
-  /// Calls ready() on every iteration in which the descriptor is ready, until unwatch.
-  virtual Result<void> watch(os::NativeSocket fd, Direction direction,
-                             std::function<void()> ready) = 0;
-  virtual void unwatch(os::NativeSocket fd, Direction direction) = 0;
-};
 
 /// Readiness through the public add_reader and add_writer of a loop.
 class LoopReadiness final : public Readiness {

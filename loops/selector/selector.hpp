@@ -9,16 +9,10 @@
 
 #include "loops/base/clock.hpp"
 #include "loops/base/result.hpp"
+#include "loops/common/readiness.hpp"
 #include "loops/os/native.hpp"
 
 namespace loopscope {
-
-/// What to watch a descriptor for, and what it turned out to be ready for.
-struct Interest {
-  bool read = false;
-  bool write = false;
-  friend bool operator==(Interest, Interest) = default;
-};
 
 struct Ready {
   os::NativeSocket socket;

@@ -1,12 +1,12 @@
-// TransportCore: the life of a transport over readiness, whatever it carries.
+// TransportCore: the life of a transport, whatever it carries and however its loop waits.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "loops/common/flow_control.hpp"
+#include "loops/common/native_loop.hpp"
 #include "loops/common/server_core.hpp"
-#include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
 
@@ -14,7 +14,7 @@ namespace loopscope {
 /// last, each exactly once. Keeps itself alive from begin() until connection_lost returned.
 class TransportCore : public LoopResource {
  public:
-  TransportCore(SelectorLoop& loop, os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol,
+  TransportCore(NativeLoop& loop, os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol,
                 bool restore_blocking);
   virtual ~TransportCore() = default;
 
@@ -29,6 +29,10 @@ class TransportCore : public LoopResource {
   virtual void started() = 0;
   /// Called once when the connection is lost, before drop_buffer. why: as in connection_lost.
   virtual void ending(const std::optional<Error>& why) { (void)why; }
+  /// Does the system still work on the descriptor? Then connection_lost waits for settled().
+  virtual bool busy() const { return false; }
+  /// A connection that is lost is not busy any more: queues connection_lost.
+  void settled();
   /// What is buffered is not wanted any more.
   virtual void drop_buffer() = 0;
   virtual std::size_t buffered() const = 0;
@@ -56,7 +60,7 @@ class TransportCore : public LoopResource {
   void unwatch(Direction direction);
   ExtraInfo describe(std::string_view name) const;
 
-  SelectorLoop* loop_;  // null once the loop closed
+  NativeLoop* loop_;  // null once the loop closed
   os::UniqueFd fd_;
   std::shared_ptr<BaseProtocol> protocol_;
   FlowControl flow_;
@@ -64,19 +68,20 @@ class TransportCore : public LoopResource {
   bool lost_ = false;     // connection_lost is queued or was called
 
  private:
-  void finish(const std::optional<Error>& why);
+  void finish();
   void give_back();
   void tell_owner(BaseTransport& transport);
 
   std::shared_ptr<BaseTransport> self_;
   std::shared_ptr<ConnectionOwner> owner_;
-  Bytes sockname_, peername_;  // raw: an Endpoint is several times as large as most addresses
+  std::unique_ptr<Error> loss_;  // why the connection was lost, until connection_lost is queued
+  Bytes sockname_, peername_;    // raw: an Endpoint is several times as large as most addresses
   bool restore_blocking_;
 };
 
 /// Hands a link out in the next iteration. A cancellation before that aborts the transport.
 template <class LinkType>
-void deliver(SelectorLoop& loop, Future<LinkType> future, LinkType link) {
+void deliver(EventLoop& loop, Future<LinkType> future, LinkType link) {
   future.set_cancel_hook([transport = link.transport] { transport->abort(); });
   loop.call_soon([future, link = std::make_unique<LinkType>(std::move(link))]() mutable {
     future.set_result(std::move(*link));

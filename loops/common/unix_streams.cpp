@@ -1,9 +1,9 @@
-// Unix sockets over readiness: servers at a path, and connections to one.
+// Unix sockets: servers at a path, and connections to one.
 #include <cerrno>
 
 #include "loops/common/connecting.hpp"
+#include "loops/common/stream.hpp"
 #include "loops/common/tls_transport.hpp"
-#include "loops/selector/server.hpp"
 
 namespace loopscope {
 namespace {
@@ -36,7 +36,7 @@ Result<Listener> bind_path(const std::string& path) {
 
 /// A connection attempt that goes on as long as the listener's queue is full.
 struct UnixConnecting {
-  SelectorLoop& loop;
+  NativeLoop& loop;
   os::UniqueFd fd;
   Endpoint to;
   ProtocolFactory factory;
@@ -93,8 +93,8 @@ Result<void> check_unix_options(std::string_view op, bool path_given, const Sock
 
 }  // namespace
 
-Future<std::shared_ptr<Server>> SelectorLoop::create_unix_server(ProtocolFactory factory,
-                                                                 UnixServerOptions options) {
+Future<std::shared_ptr<Server>> NativeLoop::create_unix_server(ProtocolFactory factory,
+                                                               UnixServerOptions options) {
   const std::string_view op = "create_unix_server";
   if (const std::optional<Errc> why = refuses()) return server_made(make_error(*why, op));
   const bool path_given = !options.path.empty();
@@ -120,8 +120,8 @@ Future<std::shared_ptr<Server>> SelectorLoop::create_unix_server(ProtocolFactory
   return server_made(open_server(std::move(listeners), std::move(rules), options.start_serving));
 }
 
-Future<Link> SelectorLoop::create_unix_connection(ProtocolFactory factory,
-                                                  UnixConnectOptions options) {
+Future<Link> NativeLoop::create_unix_connection(ProtocolFactory factory,
+                                                UnixConnectOptions options) {
   const std::string_view op = "create_unix_connection";
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
   const bool path_given = !options.path.empty();

@@ -1,79 +1,10 @@
-// sendfile of transports over readiness: one piece an event, or through write() of any transport.
+// sendfile of transports: of our own streams by themselves, of any other through write().
 #include <algorithm>
 #include <array>
 
-#include "loops/os/pipe.hpp"
-#include "loops/selector/stream.hpp"
+#include "loops/common/stream.hpp"
 
 namespace loopscope {
-
-// --- this loop's own streams
-
-struct StreamTransport::FileInFlight {
-  FileTransfer transfer;
-  Future<std::uint64_t> future;
-};
-
-Future<std::uint64_t> StreamTransport::send_file(FileTransfer transfer) {
-  constexpr std::string_view kOp = "sendfile";
-  const auto refused = [this](Errc why, std::string_view detail) {
-    return loop_->done_future<std::uint64_t>(make_error(why, kOp, std::string(detail)));
-  };
-  if (!options_.writable) return refused(Errc::not_supported, "the transport is read-only");
-  if (eof_wanted_) return refused(Errc::invalid_state, "write_eof() was called before");
-  if (file_) return refused(Errc::invalid_state, "another sendfile of this transport goes on");
-  Future<std::uint64_t> future = loop_->create_future<std::uint64_t>();
-  // Not held by the future, which may outlive the transport.
-  future.set_cancel_hook([self = weak_from_this()] {
-    if (const auto transport = self.lock()) transport->drop_file();
-  });
-  file_ = std::make_shared<FileInFlight>(FileInFlight{std::move(transfer), future});
-  if (buffered() == 0) send_piece();
-  if (file_) wait_for_room();
-  return future;
-}
-
-void StreamTransport::send_piece() {
-  const std::shared_ptr<FileInFlight> file = file_;
-  const Result<bool> over =
-      file->transfer.step(fd_.get(), options_.socket ? &os::send : &os::write);
-  if (!over.ok()) {
-    // A file that cannot be read is no reason to end the connection.
-    if (file->transfer.source_failed()) {
-      end_file(over.error());
-    } else {
-      lose(over.error());
-    }
-  } else if (*over) {
-    end_file(file->transfer.sent());
-  }
-}
-
-void StreamTransport::end_file(const Result<std::uint64_t>& outcome) {
-  Future<std::uint64_t> future = std::exchange(file_, nullptr)->future;
-  if (outcome.ok()) {
-    future.set_result(*outcome);
-  } else {
-    future.set_error(outcome.error());
-  }
-}
-
-/// The future was cancelled: what was sent stays sent, and the transport goes on as before.
-void StreamTransport::drop_file() {
-  if (!file_) return;
-  file_.reset();
-  if (lost_ || loop_ == nullptr || buffered() > 0) return;
-  writing_armed_ = false;
-  unwatch(Direction::write);
-  flushed();  // close() or write_eof() may have waited for the file.
-}
-
-void StreamTransport::ending(const std::optional<Error>& why) {
-  if (file_)
-    end_file(why ? *why : make_error(Errc::closed, "sendfile", "the transport was closed"));
-}
-
-// --- any other transport
 
 namespace {
 
@@ -190,8 +121,7 @@ class FileFeed final : public Protocol, public std::enable_shared_from_this<File
 
 }  // namespace
 
-Future<std::uint64_t> SelectorLoop::sendfile(std::shared_ptr<Transport> transport,
-                                             FileRange range) {
+Future<std::uint64_t> NativeLoop::sendfile(std::shared_ptr<Transport> transport, FileRange range) {
   constexpr std::string_view kOp = "sendfile";
   const auto refused = [this](Error why) { return done_future<std::uint64_t>(std::move(why)); };
   if (const std::optional<Errc> why = refuses()) return refused(make_error(*why, kOp));

@@ -1,5 +1,5 @@
-// The beginning and the end of every transport over readiness.
-#include "loops/selector/transport_base.hpp"
+// The beginning and the end of every transport of our own loops.
+#include "loops/common/transport_core.hpp"
 
 namespace loopscope {
 
@@ -20,7 +20,7 @@ std::string current_exception_text() {
   }
 }
 
-TransportCore::TransportCore(SelectorLoop& loop, os::UniqueFd fd,
+TransportCore::TransportCore(NativeLoop& loop, os::UniqueFd fd,
                              std::shared_ptr<BaseProtocol> protocol, bool restore_blocking)
     : loop_(&loop),
       fd_(std::move(fd)),
@@ -63,14 +63,20 @@ void TransportCore::lose(std::optional<Error> why) {
   unwatch(Direction::write);
   ending(why);
   drop_buffer();
-  loop_->call_soon([this, keep = self_, why = std::move(why)] { finish(why); });
+  if (why) loss_ = std::make_unique<Error>(std::move(*why));
+  if (!busy()) settled();
 }
 
-void TransportCore::finish(const std::optional<Error>& why) {
+void TransportCore::settled() {
+  if (loop_ == nullptr) return;
+  loop_->call_soon([this, keep = self_] { finish(); });
+}
+
+void TransportCore::finish() {
   const std::shared_ptr<BaseTransport> keep = std::move(self_);
   const std::shared_ptr<BaseProtocol> protocol = std::move(protocol_);
   if (loop_ == nullptr) return;
-  SelectorLoop* loop = loop_;
+  NativeLoop* loop = loop_;
   struct GiveBack {  // whatever the protocol does
     TransportCore& core;
     BaseTransport& transport;
@@ -79,7 +85,7 @@ void TransportCore::finish(const std::optional<Error>& why) {
       core.tell_owner(transport);
     }
   } const give_back_at_end{*this, *keep};
-  loop->guard([&] { protocol->connection_lost(why ? &*why : nullptr); }, "transport",
+  loop->guard([&] { protocol->connection_lost(loss_.get()); }, "transport",
               "Exception in connection_lost()");
 }
 

@@ -1,8 +1,8 @@
-// connect_read_pipe and connect_write_pipe over readiness.
+// connect_read_pipe and connect_write_pipe.
 #include <cerrno>
 
+#include "loops/common/stream.hpp"
 #include "loops/os/pipe.hpp"
-#include "loops/selector/stream.hpp"
 
 namespace loopscope {
 namespace {
@@ -37,8 +37,8 @@ Result<StreamOptions> options_for(std::string_view op, os::NativeSocket fd, Dire
 
 }  // namespace
 
-Future<Link> SelectorLoop::connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
-                                        Direction direction) {
+Future<Link> NativeLoop::connect_pipe(std::string_view op, ProtocolFactory factory, PipeEnd pipe,
+                                      Direction direction) {
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
   Result<StreamOptions> options = options_for(op, pipe.get(), direction);
   if (!options.ok()) return done_future<Link>(options.error());
@@ -61,19 +61,18 @@ Future<Link> SelectorLoop::connect_pipe(std::string_view op, ProtocolFactory fac
   if (const Result<void> set = os::set_blocking(pipe.get(), false); !set.ok()) {
     return done_future<Link>(set.error());
   }
-  auto transport =
-      std::make_shared<StreamTransport>(*this, std::move(pipe), link.protocol, *options);
+  auto transport = new_stream(std::move(pipe), link.protocol, *options);
   transport->open();
   link.transport = std::move(transport);
   deliver(*this, future, std::move(link));
   return future;
 }
 
-Future<Link> SelectorLoop::connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) {
+Future<Link> NativeLoop::connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) {
   return connect_pipe("connect_read_pipe", std::move(factory), std::move(pipe), Direction::read);
 }
 
-Future<Link> SelectorLoop::connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) {
+Future<Link> NativeLoop::connect_write_pipe(ProtocolFactory factory, PipeEnd pipe) {
   return connect_pipe("connect_write_pipe", std::move(factory), std::move(pipe), Direction::write);
 }
 

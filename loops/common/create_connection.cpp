@@ -1,7 +1,7 @@
-// create_connection and connect_accepted_socket over readiness.
+// create_connection and connect_accepted_socket.
 #include "loops/common/connecting.hpp"
+#include "loops/common/stream.hpp"
 #include "loops/common/tls_transport.hpp"
-#include "loops/selector/stream.hpp"
 
 namespace loopscope {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 class PendingConnection final : public LoopResource,
                                 public std::enable_shared_from_this<PendingConnection> {
  public:
-  PendingConnection(SelectorLoop& loop, Future<Link> future, ProtocolFactory factory,
+  PendingConnection(NativeLoop& loop, Future<Link> future, ProtocolFactory factory,
                     std::optional<TlsOptions> tls)
       : loop_(loop),
         future_(std::move(future)),
@@ -46,7 +46,7 @@ class PendingConnection final : public LoopResource,
     }
   }
 
-  SelectorLoop& loop_;
+  NativeLoop& loop_;
   Future<Link> future_;
   ProtocolFactory factory_;
   std::optional<TlsOptions> tls_;
@@ -63,8 +63,17 @@ Result<void> may_adopt(std::string_view op, const Socket& socket,
 
 }  // namespace
 
-void SelectorLoop::open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory,
-                             const std::optional<TlsOptions>& tls, bool server_side) {
+std::shared_ptr<StreamTransport> NativeLoop::new_socket_stream(
+    os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol) {
+  StreamOptions options;
+  options.socket = true;
+  // Refused where there is no TCP, and on connections that have ended already.
+  (void)os::set_nodelay(fd.get(), true);
+  return new_stream(std::move(fd), std::move(protocol), options);
+}
+
+void NativeLoop::open_link(Future<Link> future, os::UniqueFd fd, const ProtocolFactory& factory,
+                           const std::optional<TlsOptions>& tls, bool server_side) {
   Link link;
   try {
     link.protocol = factory();
@@ -82,27 +91,27 @@ void SelectorLoop::open_link(Future<Link> future, os::UniqueFd fd, const Protoco
     }
     return;
   }
-  const auto transport = make_socket_transport(*this, std::move(fd), link.protocol);
+  const auto transport = new_socket_stream(std::move(fd), link.protocol);
   transport->open();
   link.transport = transport;
   deliver(*this, std::move(future), std::move(link));
 }
 
 /// The future is done with the handshake: what it gives can be talked over.
-Result<void> SelectorLoop::open_tls(const Future<Link>& future, os::UniqueFd fd,
-                                    std::shared_ptr<BaseProtocol> protocol,
-                                    const TlsOptions& options, bool server_side) {
+Result<void> NativeLoop::open_tls(const Future<Link>& future, os::UniqueFd fd,
+                                  std::shared_ptr<BaseProtocol> protocol, const TlsOptions& options,
+                                  bool server_side) {
   const auto tls = make_tls(std::move(protocol), options, server_side);
   if (!tls.ok()) return tls.error();
-  const auto below = make_socket_transport(*this, std::move(fd), *tls);
+  const auto below = new_socket_stream(std::move(fd), *tls);
   if (Result<void> attached = (*tls)->attach(below); !attached.ok()) return attached;
   complete_when_ready(*tls, future);
   below->open();
   return {};
 }
 
-Future<Link> SelectorLoop::connect_accepted_socket(ProtocolFactory factory, Socket& socket,
-                                                   std::optional<TlsOptions> tls) {
+Future<Link> NativeLoop::connect_accepted_socket(ProtocolFactory factory, Socket& socket,
+                                                 std::optional<TlsOptions> tls) {
   const std::string_view op = "connect_accepted_socket";
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
   if (const Result<void> may = may_adopt(op, socket, tls, true); !may.ok()) {
@@ -113,7 +122,7 @@ Future<Link> SelectorLoop::connect_accepted_socket(ProtocolFactory factory, Sock
   return future;
 }
 
-Future<Link> SelectorLoop::create_connection(ProtocolFactory factory, ConnectOptions options) {
+Future<Link> NativeLoop::create_connection(ProtocolFactory factory, ConnectOptions options) {
   const std::string_view op = "create_connection";
   if (const std::optional<Errc> why = refuses()) return done_future<Link>(make_error(*why, op));
   if (const Result<void> sound = check_connect_options(op, options); !sound.ok()) {

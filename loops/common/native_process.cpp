@@ -1,15 +1,14 @@
-// subprocess_exec and subprocess_shell over readiness: a child's end is one more descriptor.
+// subprocess_exec and subprocess_shell: a child's end is one more descriptor.
+#include "loops/common/native_loop.hpp"
 #include "loops/common/process.hpp"
-
-#include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
 
-Result<std::unique_ptr<ExitWatcher>> SelectorLoop::exit_watcher(Readiness& readiness) {
+Result<std::unique_ptr<ExitWatcher>> NativeLoop::exit_watcher(Readiness& readiness) {
   return make_exit_watcher(child_watcher_, readiness);
 }
 
-Future<ProcessLink> SelectorLoop::subprocess_exec(ProcessFactory factory, ProcessOptions options) {
+Future<ProcessLink> NativeLoop::subprocess_exec(ProcessFactory factory, ProcessOptions options) {
   if (const std::optional<Errc> why = refuses()) {
     return done_future<ProcessLink>(make_error(*why, "subprocess_exec"));
   }
@@ -22,8 +21,8 @@ Future<ProcessLink> SelectorLoop::subprocess_exec(ProcessFactory factory, Proces
   return processes_->start(factory, options);
 }
 
-Future<ProcessLink> SelectorLoop::subprocess_shell(ProcessFactory factory, std::string command,
-                                                   ProcessOptions options) {
+Future<ProcessLink> NativeLoop::subprocess_shell(ProcessFactory factory, std::string command,
+                                                 ProcessOptions options) {
   return subprocess_exec(std::move(factory), shell_options(std::move(command), std::move(options)));
 }
 
