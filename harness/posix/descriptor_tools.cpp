@@ -209,14 +209,16 @@ std::size_t heap_in_use() {
 
 namespace {
 
-/// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel wakes who joins a
-/// thread before it takes the thread off the list; meanwhile the flags, the ninth field, say PF_EXITING.
+/// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel
+/// wakes who joins a thread before it takes the thread off the list; meanwhile the flags, the
+/// ninth field, say PF_EXITING.
 bool is_alive(const std::filesystem::path& thread) {
   constexpr unsigned long kExiting = 0x4;  // PF_EXITING of the kernel's include/linux/sched.h.
   std::ifstream file(thread / "stat");
   std::string line;
   if (!std::getline(file, line)) return false;
-  // The name, in parentheses, may hold anything; state, ppid, pgrp, session, tty_nr and tpgid follow it.
+  // The name, in parentheses, may hold anything; state, ppid, pgrp, session, tty_nr and tpgid
+  // follow it.
   std::istringstream fields(line.substr(line.rfind(')') + 1));
   std::string skipped;
   for (int field = 0; field < 6; ++field) fields >> skipped;
@@ -229,8 +231,8 @@ bool is_alive(const std::filesystem::path& thread) {
 
 std::size_t thread_count() {
   const std::filesystem::directory_iterator threads("/proc/self/task");
-  return static_cast<std::size_t>(
-      std::count_if(begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
+  return static_cast<std::size_t>(std::count_if(
+      begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
 }
 
 }  // namespace loopscope::posix
