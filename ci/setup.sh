@@ -77,7 +77,7 @@ missing_for_tests() {
 # What makes a build faster or a report fuller, but is not needed for either.
 missing_optional() {
   command -v ccache >/dev/null 2>&1 || echo ccache
-  missing_headers uv.h libuv1-dev openssl/ssl.h libssl-dev
+  missing_headers uv.h libuv1-dev liburing.h liburing-dev openssl/ssl.h libssl-dev
   [[ $1 == test ]] || return 0
   python3 -c 'import jsonschema' >/dev/null 2>&1 || echo python3-jsonschema
   command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||

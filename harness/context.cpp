@@ -96,13 +96,22 @@ HostControl::Seen HostControl::stop() {
 // --- the subject
 
 namespace {
+std::string_view variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string_view() : value;
+}
+
 /// What the cell was told about its loops, as the command line passes it on.
 LoopOptions loop_options() {
   LoopOptions options;
-  const char* value = std::getenv("LOOPSCOPE_CHILD_WATCHER");
-  const std::string_view watcher = value == nullptr ? "" : value;
+  const std::string_view watcher = variable("LOOPSCOPE_CHILD_WATCHER");
   if (watcher == "pidfd") options.child_watcher = ChildWatcher::pidfd;
   if (watcher == "sigchld") options.child_watcher = ChildWatcher::sigchld;
+  const auto* level =
+      std::find(std::begin(kUringLevels), std::end(kUringLevels), variable("LOOPSCOPE_URING"));
+  if (level != std::end(kUringLevels)) {
+    options.uring = static_cast<UringLevel>(level - std::begin(kUringLevels));
+  }
   return options;
 }
 }  // namespace

@@ -44,9 +44,8 @@ ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
       .directory = directory,
       .limit = limit_of(cell, options)};
   if (options.allow_fallback) command.arguments.emplace_back("--allow-fallback");
-  if (!options.child_watcher.empty()) {
-    command.arguments.insert(command.arguments.end(), {"--child-watcher", options.child_watcher});
-  }
+  command.arguments.insert(command.arguments.end(), options.loop_choices.begin(),
+                           options.loop_choices.end());
   return command;
 }
 
@@ -112,7 +111,7 @@ std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options)
   const auto slack_ms = options.slack.count() / 1'000'000;
   if (slack_ms != 250) command += fmt::format(" --slack-ms {}", slack_ms);
   if (options.allow_fallback) command += " --allow-fallback";
-  if (!options.child_watcher.empty()) command += " --child-watcher " + options.child_watcher;
+  for (const std::string& word : options.loop_choices) command += " " + word;
   return command;
 }
 

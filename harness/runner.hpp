@@ -18,7 +18,8 @@ struct RunnerOptions {
   Duration slack{std::chrono::milliseconds(250)};
   double limit_scale = 1.0;
   bool allow_fallback = false;
-  std::string child_watcher{};  // of every loop: "pidfd", "sigchld"; empty: the loop's choice
+  /// What every cell is told about its loops, as its options: {"--child-watcher", "sigchld"}.
+  std::vector<std::string> loop_choices{};
   std::function<Duration(const PlannedCell&)> limit_for{};  // instead of the scenario's own limit
   std::function<bool()> stop;  // polled; true ends the run: running cells are killed
 };

@@ -21,9 +21,27 @@ std::string_view name(Family family);
 /// How a loop learns that a child has ended. automatic: pidfd where the system has it.
 enum class ChildWatcher : std::uint8_t { automatic, pidfd, sigchld };
 
+/// What an io_uring loop may use of the kernel. Each one does without something that the one before
+/// it uses; one that is asked for and cannot be had is refused.
+enum class UringLevel : std::uint8_t {
+  automatic,  // the first of these that works here
+  defer,      // SINGLE_ISSUER and DEFER_TASKRUN: completions are made inside the wait call
+  coop,       // COOP_TASKRUN: made when the thread enters the kernel anyway
+  plain,      // no such flag: made whenever the kernel wants
+  oneshot,    // no operation that completes more than once
+  copy,       // no ring of buffers: each operation has memory of its own
+  basic       // a wait ends by a timeout operation, not by an argument of the wait call
+};
+inline constexpr std::string_view kUringLevels[] = {"automatic", "defer", "coop", "plain",
+                                                    "oneshot",   "copy",  "basic"};
+constexpr std::string_view name(UringLevel level) {
+  return kUringLevels[static_cast<std::size_t>(level)];
+}
+
 struct LoopOptions {
   bool debug = false;  // start in debug mode, as PYTHONASYNCIODEBUG does
   ChildWatcher child_watcher = ChildWatcher::automatic;
+  UringLevel uring = UringLevel::automatic;
 };
 
 /// Why a loop lacks a capability, for the reason of an unsupported cell.

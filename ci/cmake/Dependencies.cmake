@@ -1,15 +1,18 @@
 # Third-party packages: the system's first, else a pinned release by FetchContent.
 #
 # Required: fmt, nlohmann_json, CLI11, and doctest for the tests. Optional: libuv, without which
-# the libuv loop is a row that says why it is absent; OpenSSL 3, without which no loop has TLS.
+# the libuv loop is a row that says why it is absent; liburing, without which the same holds for
+# io_uring; OpenSSL 3, without which no loop has TLS.
 #   LOOPSCOPE_FETCH=ON             take all of them by FetchContent, also what the system has
 #   LOOPSCOPE_WITHOUT_LIBUV=ON     leave libuv out
+#   LOOPSCOPE_WITHOUT_LIBURING=ON  leave liburing out
 #   LOOPSCOPE_WITHOUT_OPENSSL=ON   leave TLS out
 #   FETCHCONTENT_SOURCE_DIR_<NAME> a folder with the sources, so that nothing is downloaded
 include(FetchContent)
 find_package(PkgConfig QUIET)
 
 option(LOOPSCOPE_WITHOUT_LIBUV "Build without the libuv reference loop" OFF)
+option(LOOPSCOPE_WITHOUT_LIBURING "Build without the io_uring loop" OFF)
 option(LOOPSCOPE_WITHOUT_OPENSSL "Build without TLS" OFF)
 
 # loopscope_dependency(name VERSION oldest GIT url TAG tag TARGET target)
@@ -65,6 +68,18 @@ elseif(LOOPSCOPE_FETCH OR FETCHCONTENT_SOURCE_DIR_LIBUV)
   set(LIBUV_FOUND TRUE)
 elseif(PkgConfig_FOUND)
   pkg_check_modules(LIBUV IMPORTED_TARGET libuv>=1.44)
+endif()
+
+# liburing is the system's or absent: it has no CMake build. Debian 12 has 2.3.
+set(LIBURING_WHY "liburing not found; its headers and pkg-config file are in liburing-dev")
+if(NOT LINUX)
+  set(LIBURING_FOUND FALSE)
+  set(LIBURING_WHY "needs Linux")
+elseif(LOOPSCOPE_WITHOUT_LIBURING)
+  set(LIBURING_FOUND FALSE)
+  set(LIBURING_WHY "built without liburing: LOOPSCOPE_WITHOUT_LIBURING is on")
+elseif(PkgConfig_FOUND)
+  pkg_check_modules(LIBURING IMPORTED_TARGET liburing>=2.3)
 endif()
 
 # OpenSSL is the system's or absent, never downloaded: a library that is trusted with keys is

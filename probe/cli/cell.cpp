@@ -22,7 +22,7 @@ struct Options {
   int report_fd = -1;
   long parent_pid = 0;
   bool allow_fallback = false;
-  std::string child_watcher;
+  cli::LoopChoices loop_choices;
 };
 
 std::string describe(const Options& options, const CellStatement& said) {
@@ -81,7 +81,9 @@ int run_alone(const Options& options, const CellRequest& request) {
 
 int run(const Options& options) {
   // Where the loops of this process find it, as they find the cell's folder.
-  host::set_environment("LOOPSCOPE_CHILD_WATCHER", options.child_watcher);
+  for (const auto& [name, value] : options.loop_choices.variables()) {
+    host::set_environment(name, value);
+  }
   const LoopDescriptor* loop = cli::find_loop(options.loop);
   if (loop == nullptr) cli::unknown_id("loop", options.loop, cli::loop_names());
   const Scenario* scenario = find_scenario(options.scenario);
@@ -111,7 +113,7 @@ Action setup(CLI::App& app) {
   app.add_option("--parent-pid", options->parent_pid, "Whose death ends this process")->group("");
   with_variable(app.add_flag("--allow-fallback", options->allow_fallback,
                              "Do not judge the effective backend"));
-  cli::add_child_watcher(app, options->child_watcher);
+  cli::add_loop_choices(app, options->loop_choices);
   return [options] { return run(*options); };
 }
 

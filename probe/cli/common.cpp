@@ -74,11 +74,50 @@ std::vector<std::pair<std::string, std::string>> variables_in_use() {
   return result;
 }
 
-void add_child_watcher(CLI::App& app, std::string& value) {
-  value = "automatic";
-  with_variable(app.add_option("--child-watcher", value, "How loops learn that children ended"))
+namespace {
+struct LoopChoice {
+  const char *option, *variable;
+  std::string LoopChoices::*value;
+};
+constexpr LoopChoice kLoopChoices[] = {
+    {"--child-watcher", "LOOPSCOPE_CHILD_WATCHER", &LoopChoices::child_watcher},
+    {"--uring", "LOOPSCOPE_URING", &LoopChoices::uring}};
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> LoopChoices::variables() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const LoopChoice& choice : kLoopChoices) {
+    all.emplace_back(choice.variable, this->*choice.value);
+  }
+  return all;
+}
+
+std::vector<std::string> LoopChoices::options() const {
+  std::vector<std::string> words;
+  for (const LoopChoice& choice : kLoopChoices) {
+    if (this->*choice.value == LoopChoices{}.*choice.value) continue;
+    words.emplace_back(choice.option);
+    words.push_back(this->*choice.value);
+  }
+  return words;
+}
+
+void LoopChoices::set(std::string_view variable, std::string value) {
+  for (const LoopChoice& choice : kLoopChoices) {
+    if (variable == choice.variable) this->*choice.value = std::move(value);
+  }
+}
+
+void add_loop_choices(CLI::App& app, LoopChoices& choices) {
+  with_variable(app.add_option("--child-watcher", choices.child_watcher,
+                               "How loops learn that children ended"))
       ->capture_default_str()
       ->check(CLI::IsMember({"automatic", "pidfd", "sigchld"}));
+  with_variable(
+      app.add_option("--uring", choices.uring, "What of the kernel io_uring loops may use"))
+      ->capture_default_str()
+      ->check(CLI::IsMember(
+          std::vector<std::string>(std::begin(kUringLevels), std::end(kUringLevels))));
 }
 
 void add_selection(CLI::App& app, SelectionOptions& options) {

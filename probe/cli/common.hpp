@@ -30,8 +30,20 @@ CLI::Option* with_variable(CLI::Option* option);
 /// The LOOPSCOPE_ variables that are set, by name.
 std::vector<std::pair<std::string, std::string>> variables_in_use();
 
-/// --child-watcher: how the loops of the cells learn that their children ended.
-void add_child_watcher(CLI::App& app, std::string& value);
+/// What the loops of the cells are told. "automatic" leaves the choice to them.
+struct LoopChoices {
+  std::string child_watcher{
+      "automatic"};                // --child-watcher: how they learn of their children's end
+  std::string uring{"automatic"};  // --uring: what of the kernel io_uring loops may use
+
+  /// As variables: {"LOOPSCOPE_URING", "plain"}.
+  std::vector<std::pair<std::string, std::string>> variables() const;
+  /// As options, {"--uring", "plain"}, without what is automatic.
+  std::vector<std::string> options() const;
+  /// Takes what variables() gave.
+  void set(std::string_view variable, std::string value);
+};
+void add_loop_choices(CLI::App& app, LoopChoices& choices);
 
 /// --loop and --scenario, each a list of ids, globs and prefixes.
 struct SelectionOptions {

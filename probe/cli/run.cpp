@@ -33,11 +33,8 @@ struct Options {
   double limit_scale = 1.0;
   bool allow_fallback = false, no_timing = false, quiet = false;
   std::string flaky = "report";
-  std::string child_watcher;
+  cli::LoopChoices loop_choices;
 };
-
-constexpr std::string_view kAutomatic = "automatic";
-constexpr std::string_view kChildWatcher = "LOOPSCOPE_CHILD_WATCHER";
 
 std::string new_run_id() {
   std::random_device random;
@@ -91,7 +88,7 @@ RunnerOptions runner_options(const Options& options, double limit_scale, std::in
   runner.slack = std::chrono::milliseconds(slack_ms);
   runner.limit_scale = limit_scale;
   runner.allow_fallback = options.allow_fallback;
-  if (options.child_watcher != kAutomatic) runner.child_watcher = options.child_watcher;
+  runner.loop_choices = options.loop_choices.options();
   return runner;
 }
 
@@ -149,8 +146,8 @@ JournalHeader header_for(const Options& options, const RunnerOptions& runner,
     header.environment_options[name] = value;
   }
   // In the journal however it was chosen: a run that is taken up again has to use the same.
-  if (options.child_watcher != kAutomatic) {
-    header.environment_options[std::string(kChildWatcher)] = options.child_watcher;
+  for (const auto& [name, value] : options.loop_choices.variables()) {
+    if (value != "automatic") header.environment_options[name] = value;
   }
   return header;
 }
@@ -244,9 +241,10 @@ ExitCode run_resumed(const Options& options) {
                          .text());
   }
   Options as_before = options;
-  const auto watcher = state.header.environment_options.find(std::string(kChildWatcher));
-  as_before.child_watcher =
-      watcher == state.header.environment_options.end() ? std::string(kAutomatic) : watcher->second;
+  as_before.loop_choices = {};
+  for (const auto& [name, value] : state.header.environment_options) {
+    as_before.loop_choices.set(name, value);
+  }
   cli::Session session{
       .journal_path = options.resume,
       .plan = plan_of(state, options.resume),
@@ -304,7 +302,7 @@ Action setup(CLI::App& app) {
       ->capture_default_str();
   with_variable(app.add_option("--expectations", o.expectations,
                                "Folder of <loop>.json files instead of those compiled in"));
-  cli::add_child_watcher(app, o.child_watcher);
+  cli::add_loop_choices(app, o.loop_choices);
   return [options] { return run(*options); };
 }
 

@@ -27,6 +27,7 @@ struct Options {
   std::vector<std::string> only;
   unsigned jobs = 0;
   bool registry_only = false, bug = false;
+  cli::LoopChoices loop_choices;
 };
 
 /// What is wrong, one line each. Empty is the aim.
@@ -150,6 +151,7 @@ void judge(const Trial& trial, const CellResult& result, Problems& problems) {
 RunnerOptions runner_options(const Options& options, const std::string& temp_root) {
   RunnerOptions runner = cli::base_runner_options(options.jobs);
   runner.temp_root = temp_root;
+  runner.loop_choices = options.loop_choices.options();
   runner.stop = [] { return host::interrupted_by() != 0; };
   return runner;
 }
@@ -206,6 +208,7 @@ Action setup(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("only", options->only, "Faulty loops: names, globs (default: all)");
   cli::with_variable(app.add_option("-j,--jobs", options->jobs, "Cells at a time"));
+  cli::add_loop_choices(app, options->loop_choices);
   app.add_flag("--registry", options->registry_only, "Check the lists alone, run nothing");
   app.add_flag("--bug", options->bug, "Behave like a program with a bug");
   return [options] { return run(*options); };
