@@ -1,0 +1,141 @@
+// Opening, filling and reading the two queues of an io_uring.
+//
+// liburing makes the system calls and maps the queues. Filling and reading them is ours, because
+// liburing 2.3 does not know rings without an index array (IORING_SETUP_NO_SQARRAY).
+// Source: man 7 io_uring; man 2 io_uring_setup, io_uring_enter.
+#include "loops/proactor/io_uring_ring.hpp"
+
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+namespace loopscope::uring {
+namespace {
+
+/// Longer than the kernel needs to end a ring, which is a few grace periods of RCU: 30 to 80 ms.
+constexpr timeval kLongestEnd{2, 0};
+
+}  // namespace
+
+Result<Ring> Ring::open(unsigned flags, unsigned submissions, unsigned completions) {
+  Ring ring;
+  ring.params_.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  ring.params_.cq_entries = completions;
+  const int fd = io_uring_setup(submissions, &ring.params_);
+  if (fd < 0) return errno_error_of(-fd, "io_uring_setup");
+  os::UniqueFd opened(fd);
+  if (const int failed = io_uring_queue_mmap(fd, &ring.params_, &ring.ring_); failed < 0) {
+    return errno_error_of(-failed, "mmap(io_uring)");
+  }
+  ring.fd_ = std::move(opened);
+  if ((flags & kSetupNoSqArray) == 0) {
+    for (unsigned i = 0; i < ring.params_.sq_entries; ++i) ring.ring_.sq.array[i] = i;
+  }
+  return ring;
+}
+
+Ring::~Ring() { close(); }
+
+void Ring::swap(Ring& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(ring_, other.ring_);
+  std::swap(params_, other.params_);
+  std::swap(filled_, other.filled_);
+  std::swap(end_, other.end_);
+}
+
+void Ring::close() {
+  if (!fd_) return;
+  ::munmap(ring_.sq.sqes, params_.sq_entries * sizeof(io_uring_sqe));
+  ::munmap(ring_.sq.ring_ptr, ring_.sq.ring_sz);
+  if (ring_.cq.ring_ptr != ring_.sq.ring_ptr) ::munmap(ring_.cq.ring_ptr, ring_.cq.ring_sz);
+  fd_.reset();
+}
+
+int Ring::call_register(unsigned opcode, const void* argument, unsigned count) const {
+  return io_uring_register(static_cast<unsigned>(fd_.get()), opcode, argument, count);
+}
+
+io_uring_sqe* Ring::next_entry() {
+  if (unsubmitted() == params_.sq_entries) return nullptr;
+  io_uring_sqe* entry = &ring_.sq.sqes[filled_ & ring_.sq.ring_mask];
+  ++filled_;
+  std::memset(entry, 0, sizeof *entry);
+  return entry;
+}
+
+unsigned Ring::unsubmitted() const { return filled_ - io_uring_smp_load_acquire(ring_.sq.khead); }
+
+int Ring::enter(unsigned least, std::optional<Duration> timeout) {
+  io_uring_smp_store_release(ring_.sq.ktail, filled_);
+  const unsigned count = unsubmitted();
+  unsigned flags = IORING_ENTER_GETEVENTS;
+  if (!timeout) {
+    return io_uring_enter2(static_cast<unsigned>(fd_.get()), count, least, flags, nullptr,
+                           _NSIG / 8);
+  }
+  const timespec limit = to_timespec(*timeout);
+  __kernel_timespec limit64{limit.tv_sec, limit.tv_nsec};
+  io_uring_getevents_arg argument{};
+  argument.sigmask_sz = _NSIG / 8;
+  argument.ts = reinterpret_cast<std::uintptr_t>(&limit64);
+  flags |= IORING_ENTER_EXT_ARG;
+  return io_uring_enter2(static_cast<unsigned>(fd_.get()), count, least, flags,
+                         reinterpret_cast<sigset_t*>(&argument), sizeof argument);
+}
+
+bool Ring::has_completions() const {
+  return *ring_.cq.khead != io_uring_smp_load_acquire(ring_.cq.ktail);
+}
+
+bool Ring::pop(Entry& completion) {
+  const unsigned head = *ring_.cq.khead;  // written by us alone
+  if (head == io_uring_smp_load_acquire(ring_.cq.ktail)) return false;
+  const io_uring_cqe& oldest = ring_.cq.cqes[head & ring_.cq.ring_mask];
+  completion = {oldest.user_data, oldest.res, oldest.flags};
+  io_uring_smp_store_release(ring_.cq.khead, head + 1);
+  return true;
+}
+
+bool Ring::overflown() const {
+  return (IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_CQ_OVERFLOW) != 0;
+}
+
+bool Ring::must_enter() const {
+  return (IO_URING_READ_ONCE(*ring_.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+}
+
+Result<void> Ring::watch_end() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return errno_error("socketpair");
+  }
+  os::UniqueFd ours(ends[0]);
+  const os::UniqueFd rings(ends[1]);
+  // A registered file is let go of when the ring is freed, and that is after its last operation.
+  const int failed = call_register(IORING_REGISTER_FILES, &ends[1], 1);
+  if (failed < 0) return errno_error_of(-failed, "io_uring_register(FILES)");
+  if (::setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &kLongestEnd, sizeof kLongestEnd) != 0) {
+    return errno_error("setsockopt(SO_RCVTIMEO)");
+  }
+  end_ = std::move(ours);
+  return {};
+}
+
+bool Ring::end() {
+  close();
+  if (!end_) return true;
+  char nothing = 0;
+  ssize_t got = -1;
+  do {
+    got = ::recv(end_.get(), &nothing, 1, 0);
+  } while (got < 0 && errno == EINTR);
+  end_.reset();
+  return got == 0;
+}
+
+}  // namespace loopscope::uring
