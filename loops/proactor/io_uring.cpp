@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "loops/proactor/io_uring_proactor.hpp"
+#include "loops/proactor/io_uring_refusal.hpp"
 
 namespace loopscope {
 namespace uring {
@@ -108,7 +109,9 @@ Result<std::unique_ptr<Proactor>> make(UringLevel level, const Sizes& sizes) {
   Result<Abilities> abilities = climb(level);
   if (!abilities.ok()) return abilities.error();
   auto made = std::make_unique<UringProactor>(std::move(abilities).value(), sizes);
-  if (Result<void> opened = made->open(); !opened.ok()) return opened.error();
+  if (Result<void> opened = made->open(); !opened.ok()) {
+    return explain_refusal(opened.error(), gather_evidence());
+  }
   return std::unique_ptr<Proactor>(std::move(made));
 }
 

@@ -19,7 +19,7 @@ inline constexpr std::string_view kWaitCall = "io_uring_enter";
 /// What a test chooses and a loop leaves alone.
 struct Sizes {
   unsigned submissions = 256;      // entries of the submission ring
-  unsigned completions = 4096;     // of the completion ring; what does not fit waits in the kernel
+  unsigned completions = 2048;     // of the completion ring; what does not fit waits in the kernel
   unsigned buffers = 128;          // a power of two, at most 32768
   std::size_t buffer = 16 * 1024;  // bytes of one
 };

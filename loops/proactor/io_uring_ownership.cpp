@@ -37,7 +37,11 @@ Result<void> UringProactor::open() {
     if (!buffers.ok()) return buffers.error();
     memory_.ring = std::move(buffers).value();
   }
-  return open_ring();
+  if (Result<void> opened = open_ring(); !opened.ok()) return opened;
+  // What works is learnt once, and a filter may have come since. EBADFD: not enabled yet.
+  const int looked = ring_->enter(0, std::nullopt);
+  if (looked < 0 && looked != -EBADFD) return errno_error_of(-looked, kWaitCall);
+  return {};
 }
 
 Result<void> UringProactor::open_ring() {

@@ -9,23 +9,38 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <thread>
 
 namespace loopscope::uring {
 namespace {
 
+using namespace std::chrono_literals;
+
 /// Longer than the kernel needs to end a ring, which is a few grace periods of RCU: 30 to 80 ms.
 constexpr timeval kLongestEnd{2, 0};
+
+/// A ring that is closed counts against RLIMIT_MEMLOCK until the kernel has ended it, and no event
+/// tells of that. So who has closed one looks again before there is too little memory for another.
+constexpr int kMostTries = 20;
+std::atomic<bool> g_closed{false};
 
 }  // namespace
 
 Result<Ring> Ring::open(unsigned flags, unsigned submissions, unsigned completions) {
   Ring ring;
-  ring.params_.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-  ring.params_.cq_entries = completions;
-  const int fd = io_uring_setup(submissions, &ring.params_);
+  int fd = -ENOMEM;
+  for (int tries = 0; fd == -ENOMEM && tries < kMostTries; ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(10ms);
+    ring.params_ = {};
+    ring.params_.flags = flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    ring.params_.cq_entries = completions;
+    fd = io_uring_setup(submissions, &ring.params_);
+    if (!g_closed.load(std::memory_order_relaxed)) break;
+  }
   if (fd < 0) return errno_error_of(-fd, "io_uring_setup");
   os::UniqueFd opened(fd);
   if (const int failed = io_uring_queue_mmap(fd, &ring.params_, &ring.ring_); failed < 0) {
@@ -50,6 +65,7 @@ void Ring::swap(Ring& other) noexcept {
 
 void Ring::close() {
   if (!fd_) return;
+  g_closed.store(true, std::memory_order_relaxed);
   ::munmap(ring_.sq.sqes, params_.sq_entries * sizeof(io_uring_sqe));
   ::munmap(ring_.sq.ring_ptr, ring_.sq.ring_sz);
   if (ring_.cq.ring_ptr != ring_.sq.ring_ptr) ::munmap(ring_.cq.ring_ptr, ring_.cq.ring_sz);

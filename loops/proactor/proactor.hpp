@@ -55,7 +55,8 @@ class LentBytes {
 
 /// What became of an operation, or of one round of an operation that has several.
 struct Completion {
-  std::size_t count = 0;    // bytes moved; 0 of a stream that is received: its end
+  std::size_t count = 0;    // bytes moved; 0 of a stream that is received: its end. With the error
+                            // of a send: what went out before
   std::error_code error{};  // system_category(); operation_canceled: by request_cancel
   bool more = false;        // the operation goes on, and another completion will come
   LentBytes data{};         // receive, when the memory came from the pool
@@ -70,11 +71,13 @@ class Operation {
   enum class Kind : std::uint8_t {
     receive,       // fd, is_socket; into, or a pool's memory when that is empty; repeats
     receive_from,  // fd, into; afterwards address holds the sender
-    send,          // fd, is_socket, pieces, address unless the socket is connected; never SIGPIPE
+    send,          // fd, is_socket, pieces, address unless the socket is connected; over when all
+                   // of it is out; never SIGPIPE
     accept,        // fd; repeats; afterwards, when it does not repeat, address holds the peer
     connect,       // fd, address
     poll,          // fd, readable, writable; one event, level-triggered
-    splice,        // fd (a pipe, or a file from offset on), to, count; one of both is a pipe
+    splice,        // fd (a pipe, or a file from offset on), to, count; one of both is a pipe, which
+                   // nobody else uses meanwhile; moves what there is, 0 bytes at the end
   };
 
   explicit Operation(Kind of, os::NativeSocket descriptor) : kind(of), fd(descriptor) {}
@@ -89,8 +92,9 @@ class Operation {
   const Kind kind;
   os::NativeSocket fd;
   bool is_socket = true;  // receive, send: recv and send, else read and write at the position
-  bool repeats = false;   // a wish: stays in force until it is cancelled or fails. The system may
-                          // end it at any time, and a proactor may not know how: see `more`
+  bool repeats = false;   // a wish: stays in force until it is cancelled, fails or finds the end.
+                          // A proactor may not know how: see `more`. io_uring asks again by itself
+                          // where the system ends it, and waits where no buffer is free
   bool readable = false, writable = false;  // poll: asked for; afterwards what it is
   os::NativeSocket to = os::kInvalid;       // splice
   std::optional<std::uint64_t> offset{};    // splice: of the file; nullopt: a pipe
@@ -120,10 +124,12 @@ class Proactor {
   /// errors  ENOMEM, EBUSY... of the system. There is no completion then.
   virtual Result<void> submit(Operation& operation) = 0;
   /// Asks for its end. A last completion still comes, with operation_canceled or with what
-  /// happened first. No effect on one that is over.
+  /// happened first: data of one that repeats may come before it, and in it. No effect on one that
+  /// is over.
   virtual void request_cancel(Operation& operation) = 0;
   /// Gives the system what is asked for so far, without waiting. What it can cancel at once has
-  /// let go of its descriptor afterwards.
+  /// let go of its descriptor afterwards. Before the first wait, and on another thread than the
+  /// last one that waited, operations may stay with the proactor: the system has none then.
   virtual Result<void> flush() = 0;
   /// Blocks until something completes, wake() is called, a signal arrives or the timeout passes;
   /// completes what is over.
@@ -138,6 +144,8 @@ class Proactor {
   virtual std::string_view mechanism() const = 0;
   /// What was chosen at the start, for people: "DEFER_TASKRUN SINGLE_ISSUER; multishot recv ...".
   virtual std::string version() const = 0;
+  /// The one that the system calls name. It changes when the proactor goes to another thread or
+  /// into a forked child, and is kInvalid in between.
   virtual os::NativeSocket descriptor() const = 0;
   /// All descriptors that it opened for itself.
   virtual std::vector<os::NativeSocket> internal_descriptors() const = 0;
