@@ -70,6 +70,19 @@ class FileTransfer {
   Result<void> advance(std::size_t bytes);
   std::uint64_t sent() const { return progress_.sent(); }
 
+  // --- for a transfer that is made elsewhere, by operations of a proactor
+  os::NativeSocket source() const { return file_; }
+  std::uint64_t position() const { return progress_.position(); }
+  std::size_t next(std::size_t limit) const { return progress_.next(limit); }
+  bool complete() const { return progress_.complete(); }
+  /// May it be read and sent where the system cannot transfer by itself?
+  bool may_read() const { return fallback_; }
+  /// The file is to blame for this error: source_failed() says so from now on.
+  Error blame(Error error) {
+    source_failed_ = true;
+    return error;
+  }
+
  private:
   FileTransfer(const FileRange& range)
       : file_(range.file), progress_(range.offset, range.count), fallback_(range.fallback) {}

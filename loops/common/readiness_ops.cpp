@@ -1,9 +1,7 @@
 // sock_* over readiness: try, arm, try again.
 #include "loops/common/readiness_ops.hpp"
 
-#include <cerrno>
-
-#include "loops/common/file_transfer.hpp"
+#include "loops/common/socket_checks.hpp"
 
 namespace loopscope {
 
@@ -36,22 +34,11 @@ struct ReadinessOps::OperationOf final : Operation {
   Try once_;
 };
 
-Result<void> ReadinessOps::check(std::string_view op, const Socket& socket) const {
-  const EventLoop& loop = readiness_.event_loop();
-  if (loop.is_closed()) return make_error(Errc::closed, op);
-  if (!socket) return errno_error_of(EBADF, op, "the socket is closed");
-  if (!loop.get_debug()) return {};
-  const Result<bool> blocking = os::is_blocking(socket.native());
-  if (!blocking.ok()) return blocking.error();
-  if (*blocking) return make_error(Errc::invalid_argument, op, "the socket must be non-blocking");
-  return {};
-}
-
 template <class T, class Try>
 Future<T> ReadinessOps::start(std::string_view op, Socket& socket, Direction direction,
                               Try attempt) {
   EventLoop& loop = readiness_.event_loop();
-  if (const Result<void> may = check(op, socket); !may.ok()) {
+  if (const Result<void> may = check_socket(loop, op, socket); !may.ok()) {
     return loop.template done_future<T>(may.error());
   }
   Future<T> future = loop.template create_future<T>();
@@ -206,15 +193,8 @@ Future<Accepted> ReadinessOps::accept(Socket& listener) {
 Future<std::uint64_t> ReadinessOps::sendfile(Socket& socket, const FileRange& range) {
   constexpr std::string_view kOp = "sock_sendfile";
   EventLoop& loop = readiness_.event_loop();
-  const auto refused = [&loop](const Error& why) { return loop.done_future<std::uint64_t>(why); };
-  if (const Result<void> may = check(kOp, socket); !may.ok()) return refused(may.error());
-  const Result<SocketType> type = os::type_of(socket.native());
-  if (!type.ok()) return refused(type.error());
-  if (*type != SocketType::stream) {
-    return refused(make_error(Errc::invalid_argument, kOp, "a stream socket was expected"));
-  }
-  const Result<FileTransfer> transfer = FileTransfer::make(kOp, range);
-  if (!transfer.ok()) return refused(transfer.error());
+  const Result<FileTransfer> transfer = check_sendfile(loop, kOp, socket, range);
+  if (!transfer.ok()) return loop.done_future<std::uint64_t>(transfer.error());
   return start<std::uint64_t>(
       kOp, socket, Direction::write,
       [fd = socket.native(),

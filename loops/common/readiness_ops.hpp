@@ -57,7 +57,6 @@ class ReadinessOps {
 
   template <class T, class Try>
   Future<T> start(std::string_view op, Socket& socket, Direction direction, Try attempt);
-  Result<void> check(std::string_view op, const Socket& socket) const;
   Result<void> enqueue(Key key, std::shared_ptr<Operation> operation);
   void drop(Key key, const Operation* operation);
   void serve(Key key);

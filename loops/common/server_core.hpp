@@ -75,6 +75,7 @@ class ServerCore : public Server,
   /// until an accept succeeds, and accepting goes on a second later or when a connection ends.
   virtual bool accept_failed(std::size_t index, const Error& error);
   bool accepting() const { return serving_ && !resting_; }
+  bool is_open() const { return !closed_ && loop() != nullptr; }
   os::NativeSocket listener(std::size_t index) const { return listeners_[index].fd.get(); }
 
   /// Ends listening for good. For close(), for the loop's end and for the destructor.

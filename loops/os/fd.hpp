@@ -1,6 +1,7 @@
 // UniqueFd: the owner of one descriptor, from the line that creates it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -43,6 +44,12 @@ class UniqueFd {
 /// open(2) of what exists: a file, a FIFO or a device; close-on-exec, blocking, never the
 /// controlling terminal. writable: for reading and writing, else for reading.
 Result<UniqueFd> open_path(const std::string& path, bool writable = false);
+/// What a descriptor stands for, to tell it from a later one with the same number.
+struct FdIdentity {
+  std::uint64_t device = 0, inode = 0;
+  friend bool operator==(FdIdentity, FdIdentity) = default;
+};
+Result<FdIdentity> identity_of(NativeSocket fd);
 /// Does the descriptor survive exec (is FD_CLOEXEC clear)?
 Result<bool> is_inheritable(NativeSocket fd);
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -29,6 +30,12 @@ Result<UniqueFd> open_path(const std::string& path, bool writable) {
     if (opened) return opened;
     if (errno != EINTR) return errno_error("open", path);
   }
+}
+
+Result<FdIdentity> identity_of(NativeSocket fd) {
+  struct stat about {};
+  if (::fstat(fd, &about) != 0) return errno_error("fstat");
+  return FdIdentity{about.st_dev, about.st_ino};
 }
 
 Result<bool> is_inheritable(NativeSocket fd) {
