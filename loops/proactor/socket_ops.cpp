@@ -64,17 +64,23 @@ class JobOperation final : public LoopOperation {
   }
 };
 
+/// Nothing is ever saved for this kind.
+constexpr auto kNothing = [](auto&) { return false; };
+
 }  // namespace
 
 /// One operation. finish(job, completion) completes the future, or saves what nobody wants.
-template <class T, class Finish>
+/// claim(job): true when it has completed the future with what was saved for it.
+template <class T, class Finish, class Claim>
 class SocketOps::SimpleFor final : public JobOf<T> {
  public:
-  SimpleFor(SocketOps& ops, Key key, Operation::Kind kind, std::string_view op, Finish finish)
+  SimpleFor(SocketOps& ops, Key key, Operation::Kind kind, std::string_view op, Finish finish,
+            Claim claim)
       : JobOf<T>(ops, key),
         operation(std::make_shared<JobOperation>(kind, key.first)),
         op_(op),
-        finish_(std::move(finish)) {}
+        finish_(std::move(finish)),
+        claim_(std::move(claim)) {}
   using JobOf<T>::future_;
 
   void stop() override { this->ops_.loop_.cancel(*operation); }
@@ -84,6 +90,10 @@ class SocketOps::SimpleFor final : public JobOf<T> {
 
  private:
   void begin() override {
+    if (claim_(*this)) {
+      this->over();
+      return;
+    }
     operation->ended = [this, keep = this->shared_from_this()](Completion completion) {
       if (completion.ok()) {
         finish_(*this, completion);
@@ -101,7 +111,15 @@ class SocketOps::SimpleFor final : public JobOf<T> {
 
   const std::string_view op_;
   Finish finish_;
+  Claim claim_;
 };
+
+template <class T, class Finish, class Claim>
+auto SocketOps::job_for(Key key, Operation::Kind kind, std::string_view op, Finish finish,
+                        Claim claim) {
+  return std::make_shared<SimpleFor<T, Finish, Claim>>(*this, key, kind, op, std::move(finish),
+                                                       std::move(claim));
+}
 
 // --- turns
 
@@ -183,13 +201,16 @@ Future<T> SocketOps::receive(std::string_view op, const Socket& socket, std::siz
   }
   const os::NativeSocket fd = socket.native();
   const Key key{fd, Direction::read};
-  if (Leftovers* left = leftovers_of(fd); left && !left->bytes.empty() && !pending_.contains(key)) {
-    const auto end =
-        left->bytes.begin() + static_cast<std::ptrdiff_t>(std::min(max_bytes, left->bytes.size()));
+  const auto claim = [this, fd, max_bytes, make](auto& job) {
+    Leftovers* left = leftovers_of(fd);
+    if (left == nullptr || left->bytes.empty()) return false;
+    const std::size_t count = std::min(max_bytes, left->bytes.size());
+    const auto end = left->bytes.begin() + static_cast<std::ptrdiff_t>(count);
     Bytes taken(left->bytes.begin(), end);
     left->bytes.erase(left->bytes.begin(), end);
-    return loop_.done_future<T>(make(std::move(taken)));
-  }
+    job.future_.set_result(make(std::move(taken)));
+    return true;
+  };
   const auto finish = [this, fd, make](auto& job, Completion& completion) {
     job.data.resize(completion.count);
     if (job.wanted()) {
@@ -199,8 +220,7 @@ Future<T> SocketOps::receive(std::string_view op, const Socket& socket, std::siz
       kept.insert(kept.end(), job.data.begin(), job.data.end());
     }
   };
-  const auto job = std::make_shared<SimpleFor<T, decltype(finish)>>(
-      *this, key, Operation::Kind::receive, "recv", finish);
+  const auto job = job_for<T>(key, Operation::Kind::receive, "recv", finish, claim);
   job->data.resize(max_bytes);
   job->operation->into = job->data;
   return begin<T>(job);
@@ -214,13 +234,15 @@ Future<T> SocketOps::receive_from(std::string_view op, const Socket& socket, std
   }
   const os::NativeSocket fd = socket.native();
   const Key key{fd, Direction::read};
-  if (Leftovers* left = leftovers_of(fd);
-      left && !left->datagrams.empty() && !pending_.contains(key)) {
+  const auto claim = [this, fd, max_bytes, make](auto& job) {
+    Leftovers* left = leftovers_of(fd);
+    if (left == nullptr || left->datagrams.empty()) return false;
     Datagram first = std::move(left->datagrams.front());
     left->datagrams.pop_front();
     first.data.resize(std::min(max_bytes, first.data.size()));
-    return loop_.done_future<T>(make(std::move(first)));
-  }
+    job.future_.set_result(make(std::move(first)));
+    return true;
+  };
   const auto finish = [this, fd, make](auto& job, Completion& completion) {
     job.data.resize(completion.count);
     Datagram datagram{std::move(job.data), job.operation->address};
@@ -230,8 +252,7 @@ Future<T> SocketOps::receive_from(std::string_view op, const Socket& socket, std
       leftovers_for(fd).datagrams.push_back(std::move(datagram));
     }
   };
-  const auto job = std::make_shared<SimpleFor<T, decltype(finish)>>(
-      *this, key, Operation::Kind::receive_from, "recvfrom", finish);
+  const auto job = job_for<T>(key, Operation::Kind::receive_from, "recvfrom", finish, claim);
   job->data.resize(max_bytes);
   job->operation->into = job->data;
   return begin<T>(job);
@@ -275,8 +296,7 @@ Future<void> SocketOps::sendall(Socket& socket, Bytes data) {
   const auto finish = [](auto& job, Completion&) {
     if (job.wanted()) job.future_.set_result();
   };
-  const auto job = std::make_shared<SimpleFor<void, decltype(finish)>>(
-      *this, key, Operation::Kind::send, "send", finish);
+  const auto job = job_for<void>(key, Operation::Kind::send, "send", finish, kNothing);
   job->data = std::move(data);
   job->operation->pieces.assign(1, ByteView(job->data));
   return begin<void>(job);
@@ -289,8 +309,8 @@ Future<std::size_t> SocketOps::sendto(Socket& socket, Bytes data, Endpoint peer)
   const auto finish = [](auto& job, Completion& completion) {
     if (job.wanted()) job.future_.set_result(completion.count);
   };
-  const auto job = std::make_shared<SimpleFor<std::size_t, decltype(finish)>>(
-      *this, Key{socket.native(), Direction::write}, Operation::Kind::send, "sendto", finish);
+  const auto job = job_for<std::size_t>(Key{socket.native(), Direction::write},
+                                        Operation::Kind::send, "sendto", finish, kNothing);
   job->data = std::move(data);
   job->operation->pieces.assign(1, ByteView(job->data));
   job->operation->address = peer;
@@ -306,8 +326,8 @@ Future<void> SocketOps::connect(Socket& socket, Endpoint peer) {
   const auto finish = [](auto& job, Completion&) {
     if (job.wanted()) job.future_.set_result();
   };
-  const auto job = std::make_shared<SimpleFor<void, decltype(finish)>>(
-      *this, Key{socket.native(), Direction::write}, Operation::Kind::connect, "connect", finish);
+  const auto job = job_for<void>(Key{socket.native(), Direction::write}, Operation::Kind::connect,
+                                 "connect", finish, kNothing);
   job->operation->address = peer;
   return begin<void>(job);
 }
@@ -318,12 +338,13 @@ Future<Accepted> SocketOps::accept(Socket& listener) {
   }
   const os::NativeSocket fd = listener.native();
   const Key key{fd, Direction::read};
-  if (Leftovers* left = leftovers_of(fd);
-      left && !left->connections.empty() && !pending_.contains(key)) {
-    Accepted first = std::move(left->connections.front());
+  const auto claim = [this, fd](auto& job) {
+    Leftovers* left = leftovers_of(fd);
+    if (left == nullptr || left->connections.empty()) return false;
+    job.future_.set_result(std::move(left->connections.front()));
     left->connections.pop_front();
-    return loop_.done_future<Accepted>(std::move(first));
-  }
+    return true;
+  };
   const auto finish = [this, fd](auto& job, Completion& completion) {
     Accepted accepted{Socket(std::move(completion.accepted)), job.operation->address};
     if (job.wanted()) {
@@ -332,8 +353,7 @@ Future<Accepted> SocketOps::accept(Socket& listener) {
       leftovers_for(fd).connections.push_back(std::move(accepted));
     }
   };
-  return begin<Accepted>(std::make_shared<SimpleFor<Accepted, decltype(finish)>>(
-      *this, key, Operation::Kind::accept, "accept", finish));
+  return begin<Accepted>(job_for<Accepted>(key, Operation::Kind::accept, "accept", finish, claim));
 }
 
 // --- files

@@ -38,7 +38,7 @@ class SocketOps {
   class Job;
   template <class T>
   class JobOf;
-  template <class T, class Finish>
+  template <class T, class Finish, class Claim>
   class SimpleFor;
   class SendFileJob;
 
@@ -56,6 +56,8 @@ class SocketOps {
   template <class T, class Make>
   Future<T> receive_from(std::string_view op, const Socket& socket, std::size_t max_bytes,
                          Make make);
+  template <class T, class Finish, class Claim>
+  auto job_for(Key key, Operation::Kind kind, std::string_view op, Finish finish, Claim claim);
   template <class T>
   Future<T> begin(std::shared_ptr<JobOf<T>> job);
   void over(Job& job);

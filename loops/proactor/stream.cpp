@@ -8,7 +8,9 @@ namespace loopscope {
 std::shared_ptr<StreamTransport> ProactorLoop::new_stream(os::UniqueFd fd,
                                                           std::shared_ptr<BaseProtocol> protocol,
                                                           const StreamOptions& options) {
-  return std::make_shared<ProactorStream>(*this, std::move(fd), std::move(protocol), options);
+  Bytes first = ops_.claim(fd.get());
+  return std::make_shared<ProactorStream>(*this, std::move(fd), std::move(protocol), options,
+                                          std::move(first));
 }
 
 class ProactorStream::Receiving final : public LoopOperation {
@@ -49,8 +51,11 @@ void ProactorStream::Arrival::keep() {
 }
 
 ProactorStream::ProactorStream(ProactorLoop& loop, os::UniqueFd fd,
-                               std::shared_ptr<BaseProtocol> protocol, const StreamOptions& options)
-    : StreamTransport(loop, std::move(fd), std::move(protocol), options), proactor_loop_(&loop) {}
+                               std::shared_ptr<BaseProtocol> protocol, const StreamOptions& options,
+                               Bytes first)
+    : StreamTransport(loop, std::move(fd), std::move(protocol), options), proactor_loop_(&loop) {
+  if (!first.empty()) arrivals_.push_back({{}, std::move(first), {}});
+}
 
 // --- reading
 

@@ -13,8 +13,9 @@ namespace loopscope {
 /// kept, because it cannot be put back.
 class ProactorStream final : public StreamTransport {
  public:
+  /// first: bytes that sock_recv took from the socket before, for nobody.
   ProactorStream(ProactorLoop& loop, os::UniqueFd fd, std::shared_ptr<BaseProtocol> protocol,
-                 const StreamOptions& options);
+                 const StreamOptions& options, Bytes first);
 
  private:
   class Receiving;
