@@ -28,6 +28,7 @@ class ProactorDatagram final : public DatagramEndpoint {
       const std::shared_ptr<ProactorDatagram> keep = std::move(endpoint);
       ((*keep).*ended_)(completion);
     }
+    void released() override { endpoint.reset(); }
     const Ended ended_;
   };
 

@@ -30,6 +30,7 @@ class FileSender::Splice final : public LoopOperation {
 
  private:
   void done(Completion completion) override { ((*owner_).*ended_)(completion); }
+  void released() override { std::exchange(owner_, nullptr)->released(); }
   std::shared_ptr<FileSender> owner_;
   Ended ended_;
 };
@@ -44,6 +45,7 @@ class FileSender::Send final : public LoopOperation {
 
  private:
   void done(Completion completion) override { owner_->drained(completion); }
+  void released() override { std::exchange(owner_, nullptr)->released(); }
   std::shared_ptr<FileSender> owner_;
   Bytes data_;
 };
@@ -92,13 +94,7 @@ void FileSender::filled(const Completion& completion) {
   if (given_up_) {
     finish(false);
   } else if (!completion.ok() && is_refusal(completion.error)) {
-    native_ = false;
-    if (transfer_->may_read()) {
-      read_and_send();
-    } else {
-      finish(transfer_->blame(
-          make_error(Errc::not_supported, "splice", "the system cannot send this file by itself")));
-    }
+    refused();
   } else if (!completion.ok()) {
     finish(transfer_->blame(Error{completion.error, "splice", {}}));
   } else if (completion.count == 0) {
@@ -106,6 +102,19 @@ void FileSender::filled(const Completion& completion) {
   } else {
     in_pipe_ = completion.count;
     drain();
+  }
+}
+
+/// The system cannot move this file into this descriptor by itself.
+void FileSender::refused() {
+  native_ = false;
+  pipe_ = {};
+  in_pipe_ = 0;
+  if (transfer_->may_read()) {
+    read_and_send();
+  } else {
+    finish(transfer_->blame(
+        make_error(Errc::not_supported, "splice", "the system cannot send this file by itself")));
   }
 }
 
@@ -125,6 +134,8 @@ void FileSender::drained(const Completion& completion) {
   }
   if (given_up_) {
     finish(false);
+  } else if (!completion.ok() && native_ && is_refusal(completion.error)) {
+    refused();
   } else if (!completion.ok()) {
     finish(Error{completion.error, "sendfile", {}});
   } else if (in_pipe_ > 0) {
@@ -145,11 +156,16 @@ void FileSender::read_and_send() {
   start(std::make_shared<Send>(shared_from_this(), out_, is_socket_, std::move(buffer)));
 }
 
+void FileSender::released() {
+  current_.reset();
+  transfer_.reset();
+  then_ = nullptr;
+}
+
 void FileSender::finish(const Result<bool>& over) {
-  if (in_pipe_ > 0) {
-    pipe_ = {};  // What is left in it will not be sent.
-    in_pipe_ = 0;
-  }
+  // The next piece goes through the same pipe, unless something is left in it that will not go.
+  if (in_pipe_ > 0 || !over.ok() || *over) pipe_ = {};
+  in_pipe_ = 0;
   current_.reset();
   transfer_.reset();
   const Then then = std::exchange(then_, nullptr);

@@ -32,6 +32,8 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
   class Send;
 
   void fill();
+  void refused();
+  void released();
   void filled(const Completion& completion);
   void drain();
   void drained(const Completion& completion);

@@ -20,6 +20,8 @@ class LoopOperation : public Operation {
   /// Inside the wait: queues what users are to be told. May start the operation again when it is
   /// over. Not called any more when the loop has closed.
   virtual void done(Completion completion) = 0;
+  /// The loop has closed and the system is done with it: lets go of whom it would have told.
+  virtual void released() = 0;
 
  private:
   friend class ProactorLoop;

@@ -76,6 +76,7 @@ class ProactorLoop::PollOperation final : public LoopOperation {
 
  private:
   void done(Completion completion) override { loop_of_.polled(*this, completion); }
+  void released() override {}
   ProactorLoop& loop_of_;
 };
 
@@ -158,7 +159,10 @@ void ProactorLoop::close_backend() {
   ops_.clear();
   polls_.clear();
   const std::vector<std::shared_ptr<LoopOperation>> dropped = std::exchange(in_flight_, {});
-  for (const auto& operation : dropped) operation->slot_ = LoopOperation::kNoSlot;
+  for (const auto& operation : dropped) {
+    operation->slot_ = LoopOperation::kNoSlot;
+    operation->released();
+  }
 }
 
 }  // namespace loopscope

@@ -251,6 +251,7 @@ TEST_CASE("a loop that closes frees what it lent only when the proactor has ende
     explicit Watched(Script& script) : LoopOperation(Kind::poll, 0), script_(script) {}
     ~Watched() override { CHECK_FALSE(script_.alive); }
     void done(Completion) override { FAIL("completed after the loop's end"); }
+    void released() override {}
     Script& script_;
   };
   REQUIRE(driven.loop->start(std::make_shared<Watched>(driven.script)).ok());

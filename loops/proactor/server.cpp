@@ -30,6 +30,7 @@ class ProactorServer final : public NativeServer {
       const std::shared_ptr<ProactorServer> keep = completion.more ? server : std::move(server);
       keep->arrived(*this, std::move(completion));
     }
+    void released() override { server.reset(); }
   };
   struct Arrival {
     std::size_t index;

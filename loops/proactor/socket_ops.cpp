@@ -2,6 +2,7 @@
 #include "loops/proactor/socket_ops.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "loops/common/socket_checks.hpp"
 #include "loops/proactor/file_sender.hpp"
@@ -23,6 +24,8 @@ class SocketOps::Job : public std::enable_shared_from_this<Job> {
   virtual bool wanted() const = 0;
   /// It has been started and nobody wants its outcome.
   virtual void stop() = 0;
+  /// It has not been started and will not be: its socket has been closed.
+  virtual void refuse() = 0;
 
  protected:
   virtual void begin() = 0;
@@ -42,6 +45,10 @@ class SocketOps::JobOf : public Job {
   Future<T> future() const { return future_; }
   bool wanted() const override { return !future_.done(); }
 
+  void refuse() override {
+    if (wanted()) future_.set_error(errno_error_of(EBADF, "sock", "the socket was closed"));
+  }
+
  protected:
   void fail(std::error_code code, std::string_view op) {
     if (wanted()) future_.set_error(Error{code, op, {}});
@@ -59,6 +66,7 @@ class JobOperation final : public LoopOperation {
   Ended ended;  // holds the job
 
  private:
+  void released() override { ended = nullptr; }
   void done(Completion completion) override {
     std::exchange(ended, nullptr)(std::move(completion));
   }
@@ -129,6 +137,7 @@ Future<T> SocketOps::begin(std::shared_ptr<JobOf<T>> job) {
   future.set_cancel_hook([this, weak = std::weak_ptr<Job>(job)] {
     if (const std::shared_ptr<Job> cancelled = weak.lock()) drop(cancelled);
   });
+  os::begin_use(job->key().first, *this);
   auto& queue = pending_[job->key()];
   queue.push_back(job);
   if (queue.size() == 1) job->serve();
@@ -137,14 +146,40 @@ Future<T> SocketOps::begin(std::shared_ptr<JobOf<T>> job) {
 
 void SocketOps::over(Job& job) {
   const auto found = pending_.find(job.key());
-  if (found == pending_.end()) return;  // The loop has closed.
+  // The loop or the socket has closed.
+  if (found == pending_.end() || found->second.front().get() != &job) return;
   const std::shared_ptr<Job> keep = found->second.front();
   found->second.pop_front();
   if (found->second.empty()) {
     pending_.erase(found);
+    end_use_of(job.key().first);
   } else {
     found->second.front()->serve();
   }
+}
+
+void SocketOps::end_use_of(os::NativeSocket fd) {
+  if (pending_.contains({fd, Direction::read}) || pending_.contains({fd, Direction::write})) return;
+  os::end_use(fd);
+}
+
+/// Ends what the system works on, so that the peer sees the end at once. The futures learn it.
+void SocketOps::descriptor_closes(os::NativeSocket fd) noexcept {
+  for (const Direction direction : {Direction::read, Direction::write}) {
+    const auto found = pending_.find({fd, direction});
+    if (found == pending_.end()) continue;
+    const auto ended = std::move(found->second);
+    // Its number may be another socket's right after: what is under way is nobody's turn any more.
+    pending_.erase(found);
+    for (const std::shared_ptr<Job>& job : ended) {
+      if (job->started()) {
+        job->stop();
+      } else {
+        job->refuse();
+      }
+    }
+  }
+  leftovers_.erase(fd);
 }
 
 void SocketOps::drop(const std::shared_ptr<Job>& job) {
@@ -155,11 +190,14 @@ void SocketOps::drop(const std::shared_ptr<Job>& job) {
   const auto found = pending_.find(job->key());
   if (found == pending_.end()) return;
   std::erase(found->second, job);
-  if (found->second.empty()) pending_.erase(found);
+  if (!found->second.empty()) return;
+  pending_.erase(found);
+  end_use_of(job->key().first);
 }
 
 void SocketOps::clear() {
   const auto dropped = std::exchange(pending_, {});
+  for (const auto& [key, jobs] : dropped) os::end_use(key.first);
   leftovers_.clear();
 }
 

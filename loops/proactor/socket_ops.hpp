@@ -7,6 +7,7 @@
 
 #include "loops/common/readiness.hpp"
 #include "loops/event_loop.hpp"
+#include "loops/os/descriptor_use.hpp"
 #include "loops/proactor/operation.hpp"
 
 namespace loopscope {
@@ -14,7 +15,7 @@ namespace loopscope {
 /// Operations on one socket in one direction are served in the order in which they were started,
 /// one at a time. What a cancelled one has taken from the system is for its successor: no byte,
 /// datagram or client is lost.
-class SocketOps {
+class SocketOps final : private os::DescriptorUser {
  public:
   explicit SocketOps(ProactorLoop& loop) : loop_(loop) {}
 
@@ -60,6 +61,8 @@ class SocketOps {
   auto job_for(Key key, Operation::Kind kind, std::string_view op, Finish finish, Claim claim);
   template <class T>
   Future<T> begin(std::shared_ptr<JobOf<T>> job);
+  void descriptor_closes(os::NativeSocket fd) noexcept override;
+  void end_use_of(os::NativeSocket fd);
   void over(Job& job);
   void drop(const std::shared_ptr<Job>& job);
   void serve(Key key);

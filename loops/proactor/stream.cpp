@@ -26,6 +26,7 @@ class ProactorStream::Receiving final : public LoopOperation {
     const std::shared_ptr<ProactorStream> keep = completion.more ? stream : std::move(stream);
     keep->arrived(std::move(completion));
   }
+  void released() override { stream.reset(); }
 };
 
 class ProactorStream::Sending final : public LoopOperation {
@@ -42,6 +43,7 @@ class ProactorStream::Sending final : public LoopOperation {
     const std::shared_ptr<ProactorStream> keep = std::move(stream);
     keep->sent(completion);
   }
+  void released() override { stream.reset(); }
 };
 
 void ProactorStream::Arrival::keep() {
@@ -64,6 +66,14 @@ void ProactorStream::start_reading() {
     deliver_soon();
     return;
   }
+  if (!options_.socket && !std::exchange(had_writer_, true)) {
+    // A FIFO that nobody has opened for writing yet reads as if it had ended; only readiness tells.
+    watch(Direction::read, [this] {
+      unwatch(Direction::read);
+      if (may_read()) start_reading();
+    });
+    return;
+  }
   if (receiving_ && receiving_->in_flight()) return;  // Its end starts the next one.
   if (!receiving_) receiving_ = std::make_shared<Receiving>(fd_.get(), options_.socket);
   receiving_->stream = self();
@@ -75,7 +85,12 @@ void ProactorStream::start_reading() {
 
 void ProactorStream::stop_reading() {
   if (proactor_loop_ == nullptr) return;
-  if (receiving_) proactor_loop_->cancel(*receiving_);
+  if (receiving_) {
+    proactor_loop_->cancel(*receiving_);
+  } else if (!options_.socket) {
+    unwatch(Direction::read);
+    had_writer_ = false;
+  }
   for (Arrival& arrival : arrivals_) arrival.keep();
 }
 
@@ -192,6 +207,7 @@ void ProactorStream::piece_over(const Result<bool>& over) {
 
 void ProactorStream::drop_buffer() {
   StreamTransport::drop_buffer();
+  sending_bytes_ = 0;  // What is lent to the system is nobody's any more.
   arrivals_.clear();
 }
 

@@ -58,6 +58,7 @@ class ProactorStream final : public StreamTransport {
   std::deque<Arrival> arrivals_;
   std::size_t sending_bytes_ = 0;
   bool delivery_queued_ = false;
+  bool had_writer_ = false;  // of what is no socket: it is read, and not only watched
 };
 
 }  // namespace loopscope

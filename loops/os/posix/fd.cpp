@@ -8,17 +8,38 @@
 
 #include <atomic>
 #include <cerrno>
+#include <unordered_map>
 
+#include "loops/os/descriptor_use.hpp"
 #include "loops/os/process_id.hpp"
 
 namespace loopscope::os {
 namespace {
 std::atomic<unsigned> g_generation{0};
 extern "C" void loopscope_forked() { g_generation.fetch_add(1, std::memory_order_relaxed); }
+
+using Users = std::unordered_map<NativeSocket, DescriptorUser*>;
+Users& users() {
+  thread_local Users all;
+  return all;
+}
+
+void tell_user(NativeSocket fd) noexcept {
+  const auto found = users().find(fd);
+  if (found == users().end()) return;
+  DescriptorUser* user = found->second;
+  users().erase(found);
+  user->descriptor_closes(fd);
+}
+
 const int g_watched = ::pthread_atfork(nullptr, nullptr, loopscope_forked);
 }  // namespace
 
+void begin_use(NativeSocket fd, DescriptorUser& user) { users()[fd] = &user; }
+void end_use(NativeSocket fd) noexcept { users().erase(fd); }
+
 Result<void> close_fd(NativeSocket fd) {
+  if (!users().empty()) tell_user(fd);
   if (::close(fd) != 0) return errno_error("close");
   return {};
 }
