@@ -211,9 +211,11 @@ namespace {
 
 /// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel
 /// wakes who joins a thread before it takes the thread off the list; meanwhile the flags, the
-/// ninth field, say PF_EXITING.
+/// ninth field, say PF_EXITING. The workers of an io_uring are listed too, and run only the
+/// kernel's code.
 bool is_alive(const std::filesystem::path& thread) {
-  constexpr unsigned long kExiting = 0x4;  // PF_EXITING of the kernel's include/linux/sched.h.
+  constexpr unsigned long kExiting = 0x4;    // PF_EXITING of the kernel's include/linux/sched.h.
+  constexpr unsigned long kIoWorker = 0x10;  // PF_IO_WORKER
   std::ifstream file(thread / "stat");
   std::string line;
   if (!std::getline(file, line)) return false;
@@ -224,7 +226,7 @@ bool is_alive(const std::filesystem::path& thread) {
   for (int field = 0; field < 6; ++field) fields >> skipped;
   unsigned long flags = 0;
   fields >> flags;
-  return (flags & kExiting) == 0;
+  return (flags & (kExiting | kIoWorker)) == 0;
 }
 
 }  // namespace

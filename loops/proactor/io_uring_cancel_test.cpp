@@ -12,11 +12,12 @@ namespace {
 /// One of each kind that finds nothing to do, and so waits.
 struct Waiting {
   explicit Waiting(const Endpoint& full) {
-    for (os::UniqueFd* pipe : {&empty.read, &full_pipe.write}) {
+    for (os::UniqueFd* pipe : {&empty.read, &full_pipe.read, &full_pipe.write}) {
       REQUIRE(os::set_blocking(pipe->get(), false).ok());
     }
     while (::write(full_pipe.write.get(), memory.data(), memory.size()) > 0) {
     }
+    far = std::move(os::open_socket(AddressFamily::ipv4, SocketType::stream).value());
     connecting = std::move(os::open_socket(AddressFamily::unix_domain, SocketType::stream).value());
     std::size_t sent = 0;
     while (const auto more = os::send(filled.ours.get(), memory).value()) sent += *more;
@@ -33,9 +34,12 @@ struct Waiting {
     add(Kind::accept, listener.fd.get());
     add(Kind::connect, connecting.get()).address = full;
     add(Kind::poll, receiving.ours.get()).readable = true;
-    Asked& splice = add(Kind::splice, empty.read.get());
-    splice.to = receiving.ours.get();
-    splice.Operation::count = 100;
+    add(Kind::connect, far.get()).address = busy.address;
+    for (const int from : {empty.read.get(), full_pipe.read.get()}) {
+      Asked& splice = add(Kind::splice, from);
+      splice.to = from == empty.read.get() ? receiving.ours.get() : filled.ours.get();
+      splice.count = 100;
+    }
   }
   Asked& add(Kind kind, int fd) { return *all.emplace_back(std::make_unique<Asked>(kind, fd)); }
   bool over() const {
@@ -48,7 +52,10 @@ struct Waiting {
   os::Pipe empty = std::move(os::open_pipe().value());
   os::Pipe full_pipe = std::move(os::open_pipe().value());
   Listener listener;
-  os::UniqueFd connecting;
+  // Its queue is full with one: of another connection the system forgets the first packet.
+  Listener busy{0};
+  os::UniqueFd caller = busy.connect();
+  os::UniqueFd connecting, far;
   std::vector<std::unique_ptr<Asked>> all;
 };
 
@@ -56,7 +63,7 @@ struct Waiting {
 struct FullListener {
   FullListener() {
     fd = std::move(os::open_socket(AddressFamily::unix_domain, SocketType::stream).value());
-    REQUIRE(os::bind(fd.get(), Endpoint::from_raw("\1\0", 2)).ok());
+    REQUIRE(os::bind(fd.get(), kChosenName).ok());
     REQUIRE(os::listen(fd.get(), 0).ok());
     address = os::local_address(fd.get()).value();
     first = std::move(os::open_socket(AddressFamily::unix_domain, SocketType::stream).value());

@@ -1,14 +1,16 @@
 // Giving entries to the kernel and taking completions from it.
 //
-// Quirks handled here:
-//   full queues            A full submission queue is given to the kernel at once; EBUSY and EAGAIN
-//                          of io_uring_enter mean: take what is over, and try again.
-//   overflow               The kernel keeps what does not fit (IORING_FEAT_NODROP). It is taken
-//                          before a wait ends, because another thread could not get at it.
-//   SIGPIPE                A write raises SIGPIPE where a send does not. It does so inside
-//                          io_uring_enter, see Flight, and there the signal is held back.
-//   cancellations          ENOENT with the target still in the kernel: it was on its way from one
-//                          place to another. It is cancelled again.
+// A submission queue that is full is given to the kernel at once. EBUSY and EAGAIN of
+// io_uring_enter mean: take what is over, and try again.
+//
+// Completions that do not fit wait in the kernel (IORING_FEAT_NODROP). They are taken before a wait
+// ends, because another thread could not get at them.
+//
+// A write raises SIGPIPE where a send does not. It does so inside io_uring_enter, see Flight, and
+// there the signal is held back.
+//
+// A cancellation may find nothing (ENOENT) though the kernel still has its target, which was on its
+// way from one place to another just then. It is asked for again.
 #include <poll.h>
 
 #include <algorithm>

@@ -109,6 +109,8 @@ void Flight::fill(io_uring_sqe& entry, const Abilities& abilities, Memory& memor
       const auto count = static_cast<unsigned>(std::min(op.count, os::kLargestTransfer));
       if (abilities.single_issuer) held_before_ = bytes_in_pipe(op.offset ? op.to : op.fd);
       io_uring_prep_splice(&entry, op.fd, offset, op.to, -1, count, SPLICE_F_NONBLOCK);
+      // Always by a worker, as Linux does it anyway: there SIGPIPE reaches nobody.
+      entry.flags |= IOSQE_ASYNC;
       break;
     }
     case Kind::poll:

@@ -1,15 +1,14 @@
 // Whose ring it is: a thread's and a process's. Measured on Linux 6.18, and so handled here:
 //
-//   another thread         With SINGLE_ISSUER and DEFER_TASKRUN a ring belongs to the thread that
-//                          enabled it; others are refused with EEXIST. Nothing moves unless that
-//                          thread enters the kernel. So another one that waits takes what is in the
-//                          completion queue, ends the ring, which cancels the rest without moving a
-//                          byte, and asks for all of it again on a ring of its own.
-//   the end of a thread    cancels what it asked for, on any ring; it is asked for again, see
-//   Flight. a forked child         A forked child has the parent's ring, and what it asks there the
-//   parent
-//                          is told. So it leaves that alone: unmapping and closing its copies does
-//                          nothing to the parent. It asks for everything on a ring of its own.
+// With SINGLE_ISSUER and DEFER_TASKRUN a ring belongs to the thread that enabled it, and others are
+// refused with EEXIST. Nothing moves unless that thread enters the kernel. So another one that
+// waits takes what is in the completion queue, ends the ring, which cancels the rest without moving
+// a byte, and asks for all of it again on a ring of its own.
+//
+// The end of a thread cancels what it had asked for, on any ring. Flight asks for it again.
+//
+// A forked child would have the parent's ring, and what it asks there the parent is told. So it
+// does not get that, see Ring, and asks for everything on a ring of its own.
 #include <atomic>
 #include <cerrno>
 #include <utility>
@@ -112,8 +111,8 @@ void UringProactor::leave_ring(bool forked) {
 
 std::vector<os::NativeSocket> UringProactor::internal_descriptors() const {
   std::vector<os::NativeSocket> all{waker_->descriptor()};
-  if (!ring_) return all;
-  all.push_back(ring_->descriptor());
+  if (descriptor() == os::kInvalid) return all;
+  all.push_back(descriptor());
   if (ring_->end_descriptor() != os::kInvalid) all.push_back(ring_->end_descriptor());
   return all;
 }

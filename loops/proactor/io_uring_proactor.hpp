@@ -33,7 +33,7 @@ class UringProactor final : public Proactor {
   std::string_view mechanism() const override { return kWaitCall; }
   std::string version() const override { return abilities_.words; }
   os::NativeSocket descriptor() const override {
-    return ring_ ? ring_->descriptor() : os::kInvalid;
+    return ring_ && generation_ == os::fork_generation() ? ring_->descriptor() : os::kInvalid;
   }
   std::vector<os::NativeSocket> internal_descriptors() const override;
 

@@ -5,10 +5,12 @@
 // Source: man 7 io_uring; man 2 io_uring_setup, io_uring_enter.
 #include "loops/proactor/io_uring_ring.hpp"
 
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -27,6 +29,33 @@ constexpr timeval kLongestEnd{2, 0};
 /// tells of that. So who has closed one looks again before there is too little memory for another.
 constexpr int kMostTries = 20;
 std::atomic<bool> g_closed{false};
+
+/// The rings of this process, for its children. One that finds no place is inherited: its end takes
+/// as long as that child lives, or kLongestEnd.
+std::array<std::atomic<int>, 64> g_rings{};  // descriptors plus 1; 0: free
+
+extern "C" void loopscope_close_rings() {
+  for (std::atomic<int>& ring : g_rings) {
+    if (const int fd = ring.exchange(0) - 1; fd >= 0) (void)os::close_fd(fd);
+  }
+}
+const int g_closes_in_children = ::pthread_atfork(nullptr, nullptr, loopscope_close_rings);
+
+bool keep_from_children(int fd) {
+  if (g_closes_in_children != 0) return false;
+  for (std::atomic<int>& ring : g_rings) {
+    int free = 0;
+    if (ring.compare_exchange_strong(free, fd + 1)) return true;
+  }
+  return false;
+}
+
+void forget(int fd) {
+  for (std::atomic<int>& ring : g_rings) {
+    int known = fd + 1;
+    if (ring.compare_exchange_strong(known, 0)) return;
+  }
+}
 
 }  // namespace
 
@@ -47,6 +76,8 @@ Result<Ring> Ring::open(unsigned flags, unsigned submissions, unsigned completio
     return errno_error_of(-failed, "mmap(io_uring)");
   }
   ring.fd_ = std::move(opened);
+  ring.kept_ = keep_from_children(fd);
+  if (ring.kept_) (void)io_uring_ring_dontfork(&ring.ring_);
   if ((flags & kSetupNoSqArray) == 0) {
     for (unsigned i = 0; i < ring.params_.sq_entries; ++i) ring.ring_.sq.array[i] = i;
   }
@@ -57,6 +88,8 @@ Ring::~Ring() { close(); }
 
 void Ring::swap(Ring& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(generation_, other.generation_);
+  std::swap(kept_, other.kept_);
   std::swap(ring_, other.ring_);
   std::swap(params_, other.params_);
   std::swap(filled_, other.filled_);
@@ -65,6 +98,11 @@ void Ring::swap(Ring& other) noexcept {
 
 void Ring::close() {
   if (!fd_) return;
+  if (kept_ && generation_ != os::fork_generation()) {
+    (void)fd_.release();  // closed and unmapped when this process was forked
+    return;
+  }
+  if (kept_) forget(fd_.get());  // before the number can belong to another
   g_closed.store(true, std::memory_order_relaxed);
   ::munmap(ring_.sq.sqes, params_.sq_entries * sizeof(io_uring_sqe));
   ::munmap(ring_.sq.ring_ptr, ring_.sq.ring_sz);

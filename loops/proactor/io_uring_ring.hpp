@@ -7,6 +7,7 @@
 #include "loops/base/clock.hpp"
 #include "loops/base/result.hpp"
 #include "loops/os/fd.hpp"
+#include "loops/os/process_id.hpp"
 #include "loops/proactor/io_uring_abi.hpp"
 
 namespace loopscope::uring {
@@ -18,6 +19,8 @@ struct Entry {
   unsigned flags = 0;     // IORING_CQE_F_...
 };
 
+/// A forked child does not get it: the descriptor is closed and the memory unmapped there, so that
+/// the parent can end it. What is left in the child is good for being destroyed.
 /// thread  One at a time. A ring with IORING_SETUP_SINGLE_ISSUER belongs to the thread that
 ///         enables it: enter() of another one is refused with EEXIST.
 class Ring {
@@ -71,7 +74,9 @@ class Ring {
   void close();
 
   os::UniqueFd fd_{};
-  io_uring ring_{};  // its queues; mapped while there is a descriptor
+  unsigned generation_ = os::fork_generation();
+  bool kept_ = false;  // from children
+  io_uring ring_{};    // its queues; mapped while there is a descriptor
   io_uring_params params_{};
   unsigned filled_ = 0;  // tail of the submission queue, as far as it is filled
   os::UniqueFd end_{};   // at its end when the ring is gone

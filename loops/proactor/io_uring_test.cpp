@@ -1,7 +1,8 @@
 // Tests of every operation over io_uring on real sockets, pipes and terminals, on every level.
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <termios.h>
 
 #include <thread>
@@ -154,8 +155,7 @@ TEST_CASE("a connect waits for room in the queue of a Unix listener") {
     CAPTURE(name(level));
     auto proactor = made(level);
     auto listener = os::open_socket(AddressFamily::unix_domain, SocketType::stream);
-    const Endpoint any = Endpoint::from_raw("\1\0", 2);  // AF_UNIX: the system chooses a name
-    REQUIRE(os::bind(listener->get(), any).ok());
+    REQUIRE(os::bind(listener->get(), kChosenName).ok());
     REQUIRE(os::listen(listener->get(), 0).ok());
     const Endpoint address = os::local_address(listener->get()).value();
     auto first = os::open_socket(AddressFamily::unix_domain, SocketType::stream);
@@ -249,6 +249,56 @@ TEST_CASE("many wake-ups from another thread are all noticed") {
     }
     other.join();
   }
+}
+
+TEST_CASE("a signal ends a wait, and a handler's wake-up is never lost") {
+  static std::atomic<Proactor*> target{nullptr};
+  static std::atomic<int> handled{0};
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    ++handled;
+    if (Proactor* proactor = target.load()) proactor->wake();
+  };
+  struct sigaction before {};
+  REQUIRE(::sigaction(SIGUSR1, &action, &before) == 0);
+  const pthread_t self = ::pthread_self();
+  for (const UringLevel level : kLevels) {
+    CAPTURE(name(level));
+    auto proactor = made(level);
+    // Without a wake-up: the call is cut short, and that is no error.
+    std::atomic<bool> over{false};
+    std::thread sender([&] {
+      while (!over) {
+        ::pthread_kill(self, SIGUSR1);
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+    REQUIRE(proactor->wait(std::nullopt).ok());
+    REQUIRE(proactor->wait(Duration(3600s)).ok());
+    over = true;
+    sender.join();
+    // With one, at any moment: also just before the call.
+    target = proactor.get();
+    constexpr int kTimes = 300;
+    std::atomic<int> heard{handled.load()};
+    const int last = heard + kTimes;
+    std::thread waker([&] {
+      for (int sent = heard; sent < last; ++sent) {
+        ::pthread_kill(self, SIGUSR1);
+        while (heard.load() <= sent) std::this_thread::yield();  // a lost one hangs
+      }
+    });
+    while (heard < last) {
+      REQUIRE(proactor->wait(std::nullopt).ok());
+      heard = handled.load();
+    }
+    waker.join();
+    target = nullptr;
+    REQUIRE(proactor->wait(Duration::zero()).ok());
+    proactor->wake();
+    REQUIRE(proactor->wait(Duration::max()).ok());  // the longest there is
+  }
+  REQUIRE(::sigaction(SIGUSR1, &before, nullptr) == 0);
 }
 
 TEST_CASE("a wait never ends early") {

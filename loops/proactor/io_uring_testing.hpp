@@ -71,6 +71,9 @@ inline void settle(Proactor& proactor) {
   for (int i = 0; i < 5; ++i) REQUIRE(proactor.wait(Duration(2ms)).ok());
 }
 
+/// Of a Unix socket, for bind: the system chooses one.
+inline const Endpoint kChosenName = Endpoint::unix_path("").value();
+
 /// Two connected sockets: the proactor's and its peer's.
 struct Sockets {
   explicit Sockets(SocketType type = SocketType::stream) {

@@ -75,9 +75,10 @@ Result<Endpoints> open_endpoints() {
   made.pipe = std::move(pipe).value();
   made.listener = std::move(listener).value();
   made.client = std::move(client).value();
-  const Endpoint chosen_by_the_system = Endpoint::from_raw(
-      &made.address, (made.address.sun_family = AF_UNIX, sizeof made.address.sun_family));
-  if (Result<void> bound = os::bind(made.listener.get(), chosen_by_the_system); !bound.ok()) {
+  // Without a path the system chooses an abstract name.
+  const Result<Endpoint> chosen = Endpoint::unix_path("");
+  if (!chosen.ok()) return chosen.error();
+  if (Result<void> bound = os::bind(made.listener.get(), *chosen); !bound.ok()) {
     return bound.error();
   }
   if (Result<void> heard = os::listen(made.listener.get(), 1); !heard.ok()) return heard.error();
