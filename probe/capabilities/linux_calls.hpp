@@ -7,6 +7,7 @@ namespace loopscope::probes {
 inline constexpr long kPidfdSendSignal = 424;
 inline constexpr long kIoUringSetup = 425;
 inline constexpr long kIoUringEnter = 426;
+inline constexpr long kIoUringRegister = 427;
 inline constexpr long kPidfdOpen = 434;
 inline constexpr long kClone3 = 435;
 inline constexpr long kCloseRange = 436;
