@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/context.hpp"
+#include "harness/scenarios/steps.hpp"
 
 namespace loopscope::scenarios {
 
@@ -183,21 +183,6 @@ inline os::NativeSocket descriptor_of(const BaseTransport& transport, std::strin
   const os::NativeSocket* fd = std::get_if<os::NativeSocket>(&info);
   return fd == nullptr ? os::kInvalid : *fd;
 }
-
-/// Enough non-blocking iterations for whatever the system holds ready already. For showing that
-/// something does NOT happen; what has to happen is awaited with Context::run_until.
-inline void turn(Context& cx, unsigned iterations = 25) {
-  for (unsigned i = 0; i < iterations; ++i) cx.run_once();
-}
-
-/// Waits of the loop while it idles for 30 ms: a handful, or thousands when it spins.
-inline std::uint64_t waits_while_idle(Context& cx) {
-  const std::uint64_t before = cx.waits();
-  cx.loop().call_later(std::chrono::milliseconds(30), [&cx] { cx.loop().stop(); });
-  cx.run_forever();
-  return cx.waits() - before;
-}
-inline constexpr unsigned kCalm = 40;  // more waits than this in 30 ms of idling are a spin
 
 /// Writes blocks of 'x' until the system takes no more. The number of bytes written.
 inline std::size_t write_until_buffered(Context& cx, Transport& transport) {

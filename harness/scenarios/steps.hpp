@@ -14,7 +14,9 @@ namespace loopscope::scenarios {
 /// Up to `turns` iterations, none of which blocks, until `done`; whether it became true. For what
 /// needs no other thread and no time: a loop that never gets there fails at once, not at a limit.
 bool turn_until(Context& cx, const std::function<bool()>& done, int turns = 500);
-void turn(Context& cx, int turns);
+/// Enough non-blocking iterations for whatever the system holds ready already. For showing that
+/// something does NOT happen; what has to happen is awaited with Context::run_until.
+void turn(Context& cx, int turns = 25);
 
 /// The outcome of an operation that nothing but the loop itself can delay.
 template <class T>
@@ -46,8 +48,8 @@ Result<T> await_outcome(Context& cx, const Future<T>& future,
 }
 
 /// Wait calls that the loop makes while nothing happens for `idle`, on a timer of its own.
-std::uint64_t waits_while_idle(Context& cx, Duration idle = std::chrono::milliseconds(20));
-/// More than a timer and a few wake-ups can explain, far less than a spin makes.
+std::uint64_t waits_while_idle(Context& cx, Duration idle = std::chrono::milliseconds(30));
+/// More than a timer and a few wake-ups can explain, far less than the thousands of a spin.
 inline constexpr std::uint64_t kFewWaits = 60;
 
 /// What is there, up to `max` bytes; never blocks on a non-blocking descriptor.

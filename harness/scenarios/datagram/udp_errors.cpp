@@ -62,7 +62,7 @@ void error_queue_does_not_spin(Context& cx) {
   const WatchedDatagram open = connected_to(cx, silent.peer.address(), std::move(socket));
   cx.ok(open->sendto(view("anybody?")), "sending itself succeeds");
   cx.run_until([&] { return !open.seen->errors.empty(); });
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while the queued error stays unread");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while the queued error stays unread");
 }
 
 void wrong_peer(Context& cx) {

@@ -24,7 +24,7 @@ void pause_stops(Context& cx) {
   feed.peer.send(", after");
   turn(cx);
   cx.equal(reader.seen->data, "before", "nothing is delivered in the pause");
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while unread bytes lie in the pipe");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while unread bytes lie in the pipe");
 
   reader->resume_reading();
   cx.run_until([&] { return reader.seen->data == "before, after"; });

@@ -84,7 +84,7 @@ void reader_before_writer(Context& cx) {
   const Fifo fifo(cx);
   turn(cx);
   cx.expect_trace({"made"});
-  cx.at_most(waits_while_idle(cx), kCalm, "waits before there is a writer");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits before there is a writer");
   Peer writer = fifo.open_writer();
   writer.send("at last");
   cx.run_until([&] { return fifo.reader.seen->data == "at last"; });

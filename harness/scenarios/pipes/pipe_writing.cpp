@@ -21,7 +21,7 @@ void peer_talks(Context& cx) {
   StreamPair pair = cx.stream_pair();
   const WatchedStream writer = connect_writer(cx, pair.subject.release());
   pair.peer.send("nobody reads this");
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while inbound bytes lie unread");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while inbound bytes lie unread");
   cx.is_true(!writer->is_closing(), "inbound bytes are not an end");
   writer->write(view("still here"));
   cx.equal(read_until(cx, pair.peer, [](std::string_view got) { return got.size() >= 10; }),
@@ -42,7 +42,7 @@ void large_write(Context& cx) {
   turn(cx);
 
   std::string got = text(reader.recv(1));  // Less than a page: no room yet, and no reason to try.
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while the pipe has room for one byte");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while the pipe has room for one byte");
   got +=
       read_until(cx, reader, [&](std::string_view rest) { return rest.size() + 1 >= all.size(); });
   cx.equal(got.size(), all.size(), "bytes that arrive");

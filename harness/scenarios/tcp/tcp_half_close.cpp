@@ -11,7 +11,7 @@ void write_after_peer_end(Context& cx) {
   Connection c = connect(cx, seen, cx.tcp_pair());
   c.peer.shutdown_write();
   cx.run_until([&] { return cx.trace().count("eof") > 0; });
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while the peer's half is at its end");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while the peer's half is at its end");
   cx.is_true(!c->is_closing(), "our half stays open");
   const std::string answer(1'000'000, 'a');
   c->write(view(answer));
@@ -48,7 +48,7 @@ void end_behind_pause(Context& cx) {
   c->pause_reading();
   c.peer.send("held back");
   c.peer.close();
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while data and end are held back");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while data and end are held back");
   cx.expect_trace({"made"});
   c->resume_reading();
   until_lost(cx, *c.seen);

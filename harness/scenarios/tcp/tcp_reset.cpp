@@ -53,7 +53,7 @@ void reset_behind_pause(Context& cx) {
   c->pause_reading();
   turn(cx);
   c.peer.reset();
-  cx.at_most(waits_while_idle(cx), kCalm, "waits after a reset behind a pause");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits after a reset behind a pause");
   cx.note("while_paused", c.seen->lost > 0 ? "told" : "held back");
   c->resume_reading();
   until_lost(cx, *c.seen);

@@ -42,7 +42,7 @@ void empty_writes(Context& cx) {
   };
   write_nothing();
   cx.equal(c->get_write_buffer_size(), 0u, "bytes buffered");
-  cx.at_most(waits_while_idle(cx), kCalm, "waits after empty writes");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits after empty writes");
   cx.equal(posix::bytes_waiting(c.peer.native()), 0u, "bytes at the peer");
   const std::size_t written = write_until_buffered(cx, *c.transport);
   write_nothing();

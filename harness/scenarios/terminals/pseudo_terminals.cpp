@@ -67,7 +67,7 @@ void full_terminal(Context& cx) {
   const std::size_t written = write_until_buffered(cx, *keyboard.transport) + kMore;
   keyboard->write(view(std::string(kMore, 'k')));
   cx.equal(keyboard.seen->pauses, 1u, "pause_writing is called");
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while nobody reads the terminal");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while nobody reads the terminal");
   std::size_t got = 0;
   cx.run_until([&] {
     while (posix::readable(program.native()) && got < written) got += program.recv(65'536).size();
@@ -97,7 +97,7 @@ void paused_hang_up(Context& cx) {
   const WatchedStream screen = connect_reader(cx, std::move(pty.master));
   screen->pause_reading();
   pty.slave.reset();
-  cx.at_most(waits_while_idle(cx), kCalm, "waits while the other side has hung up");
+  cx.at_most(waits_while_idle(cx), kFewWaits, "waits while the other side has hung up");
   cx.equal(screen.seen->lost, 0u, "a paused reader is not told");
   screen->resume_reading();
   cx.run_until([&] { return screen.seen->lost > 0; });
