@@ -275,9 +275,11 @@ TEST_CASE("a child that only destroys a proactor does nothing to the parent's") 
     until(*proactor, [&] { return receive.received == "still here"; });
     // Nor does one that lives on with its copy keep a thread from taking over.
     const os::Pipe hold = std::move(os::open_pipe().value());
+    // By its number: the parent's owner may have given it up by the time of the fork.
+    const int write_end = hold.write.get();
     std::thread child([&] {
       CHECK(in_child([&] {
-              (void)::close(hold.write.get());
+              (void)::close(write_end);
               char nothing = 0;
               return static_cast<int>(::read(hold.read.get(), &nothing, 1));
             }) == 0);
