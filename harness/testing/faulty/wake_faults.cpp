@@ -254,11 +254,11 @@ class SignalsNeedOwnThread final : public SelectorLoop {
   static constexpr Names kKeeps[] = {"sched.soon.*", "timer.order.*", "wake.threadsafe.parked",
                                      "life.between_runs.signal_kept"};
 
- protected:
-  void wake() noexcept override {
+  Handle call_soon_threadsafe(Callback callback) override {
     OwnThreadWaker::posting = true;
-    SelectorLoop::wake();
+    Handle posted = SelectorLoop::call_soon_threadsafe(std::move(callback));
     OwnThreadWaker::posting = false;
+    return posted;
   }
 };
 
