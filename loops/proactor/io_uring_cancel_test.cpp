@@ -268,6 +268,11 @@ TEST_CASE("the end of a proactor ends all operations and tells none") {
         // The system has done with the descriptors.
         waiting.receiving.say("left alone");
         CHECK(waiting.receiving.left() == "left alone");
+        waiting.receiving.ours.reset();
+        std::string heard = waiting.receiving.hear();
+        // A thread that has ended lets go in a worker of the kernel.
+        while (elsewhere && heard == "nothing") heard = waiting.receiving.hear();
+        CHECK(heard == "");
         // Who was accepted and never told sees the end.
         char nothing = 0;
         CHECK(::read(caller.get(), &nothing, 1) <= 0);

@@ -108,8 +108,8 @@ bool UringProactor::arm_timeout(TimePoint deadline) {
 /// One io_uring_enter: gives what is filled, and takes what is over into reaped_.
 Result<void> UringProactor::enter(bool block, std::optional<Duration> timeout) {
   if (writes_) {
-    if (Result<void> given = enter_without_signal(); !given.ok()) return given;
-    block = block && taken_ == 0;
+    const Result<void> given = enter_without_signal();
+    if (!given.ok() || !block || taken_ > 0) return given;
   }
   // With nothing to wait for it has no effect; and not every kernel has it.
   if (!block || !abilities_.wait_timeout) timeout = std::nullopt;

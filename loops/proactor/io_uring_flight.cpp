@@ -5,7 +5,7 @@
 // connect to a Unix listener whose queue is full, and to what carries RWF_NOWAIT.
 #include "loops/proactor/io_uring_flight.hpp"
 
-#include <fcntl.h>
+#include <fcntl.h>  // SPLICE_F_NONBLOCK
 #include <poll.h>
 #include <sys/ioctl.h>
 
@@ -32,8 +32,6 @@ int bytes_in_pipe(int fd) {
   int count = 0;
   return ::ioctl(fd, FIONREAD, &count) == 0 ? count : 0;
 }
-
-bool is_pipe(int fd) { return ::fcntl(fd, F_GETPIPE_SZ) > 0; }
 
 }  // namespace
 
@@ -67,7 +65,7 @@ void Flight::fill(io_uring_sqe& entry, const Abilities& abilities, Memory& memor
   Operation& op = *operation_;
   if (step_ == Step::poll || step_ == Step::arrive) return fill_poll(entry);
   if (step_ == Step::pause) {
-    pause_ = pause_after(refusals_);
+    pause_ = pause_after(refusals_ - 1U);
     return io_uring_prep_timeout(&entry, &pause_, 0, 0);
   }
   switch (op.kind) {
@@ -371,7 +369,7 @@ Next Flight::arrived(Completion& completion) {
 
 std::optional<std::size_t> Flight::forsaken() {
   if (operation_->kind != Kind::splice || step_ != Step::act) return std::nullopt;
-  const bool filling = operation_->offset.has_value() || is_pipe(operation_->to);
+  const bool filling = operation_->offset.has_value();
   const int held = bytes_in_pipe(filling ? operation_->to : operation_->fd);
   const int moved = filling ? held - held_before_ : held_before_ - held;
   if (moved <= 0) return std::nullopt;

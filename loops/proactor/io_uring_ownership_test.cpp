@@ -106,6 +106,28 @@ TEST_CASE("made here, run there, and run again elsewhere, without a byte lost") 
   }
 }
 
+TEST_CASE("what did not fit into the queue is there for whoever waits next") {
+  for (const UringLevel level : kLevels) {
+    CAPTURE(name(level));
+    auto proactor = made(level, {.submissions = 64, .completions = 64});
+    std::vector<Sockets> sockets(300);
+    std::vector<std::unique_ptr<Asked>> receives;
+    for (const Sockets& pair : sockets) {
+      pair.say("something");
+      receives.push_back(std::make_unique<Asked>(Kind::receive, pair.ours.get()));
+      REQUIRE(proactor->submit(*receives.back()).ok());
+    }
+    const auto heard = [&] {
+      return std::all_of(receives.begin(), receives.end(),
+                         [](const auto& asked) { return asked->received == "something"; });
+    };
+    while (!heard()) {
+      std::thread([&] { REQUIRE(proactor->wait(Duration::zero()).ok()); }).join();
+      REQUIRE(proactor->wait(Duration::zero()).ok());
+    }
+  }
+}
+
 TEST_CASE("what another thread asked for can be cancelled and closed here") {
   for (const UringLevel level : kLevels) {
     for (const bool lives : {true, false}) {
