@@ -110,11 +110,15 @@ bool RawRing::open(ProbeContext& cx, const Options& options) {
   return true;
 }
 
+void RawRing::note_refusal() {
+  if (errno == EPERM || errno == EACCES || errno == ENOSYS) refusal_ = errno;
+}
+
 long RawRing::enter(unsigned count, unsigned wait_for, unsigned flags) {
   const bool by_index = registered_ >= 0;
   const long entered = ::syscall(kIoUringEnter, by_index ? registered_ : fd_.get(), count, wait_for,
                                  flags | (by_index ? abi::kEnterRegisteredRing : 0), nullptr, 0);
-  if (entered < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS)) refusal_ = errno;
+  if (entered < 0) note_refusal();
   return entered;
 }
 
@@ -143,6 +147,12 @@ bool RawRing::submit() {
   if (entered < 0) return false;
   queued_ -= std::min(queued_, static_cast<std::uint32_t>(entered));
   return true;
+}
+
+bool RawRing::submit(ProbeContext& cx) {
+  const bool submitted = submit();
+  if (!submitted) cx.call("io_uring_enter", -1);
+  return submitted;
 }
 
 void RawRing::collect() {
@@ -213,9 +223,11 @@ long RawRing::wait(ProbeContext& cx, std::string_view what, Duration timeout) {
   const abi::Timespec wide{left.tv_sec, left.tv_nsec};
   abi::WaitArgument argument;
   argument.timeout = abi::at(&wide);
-  return cx.call(what,
-                 ::syscall(kIoUringEnter, fd_.get(), 0, 1, abi::kEnterGetEvents | abi::kEnterExtArg,
-                           &argument, sizeof argument));
+  const long entered = cx.call(
+      what, ::syscall(kIoUringEnter, fd_.get(), 0, 1, abi::kEnterGetEvents | abi::kEnterExtArg,
+                      &argument, sizeof argument));
+  if (entered < 0) note_refusal();
+  return entered;
 }
 
 std::optional<std::int32_t> RawRing::poll_now(int fd, std::uint32_t events) {
@@ -234,7 +246,8 @@ int RawRing::configure(ProbeContext& cx, std::string_view what, abi::Register op
                        void* argument, unsigned count) {
   const long done = cx.call(what, ::syscall(kIoUringRegister, fd_.get(),
                                             static_cast<unsigned>(operation), argument, count));
-  if (done < 0 && (errno == EPERM || errno == ENOSYS)) refusal_ = errno;
+  // EACCES is a restricted ring's own answer.
+  if (done < 0 && errno != EACCES) note_refusal();
   return static_cast<int>(done);
 }
 
@@ -264,7 +277,9 @@ std::string why_refused(int error) {
   if (error == EPERM && disabled == 1) {
     return "kernel.io_uring_disabled=1 forbids it outside of kernel.io_uring_group";
   }
-  if (error == ENOMEM) return "RLIMIT_MEMLOCK is used up (kernels before 5.12 charge rings to it)";
+  if (error == ENOMEM) {
+    return "no memory, or RLIMIT_MEMLOCK is used up (some kernels charge rings to it)";
+  }
   if (error == EMFILE) return "RLIMIT_NOFILE is used up";
   if (status_field("Seccomp") == "2") {
     return "probably the seccomp filter of this process (container default)";

@@ -50,6 +50,8 @@ class RawRing {
   std::uint64_t push(abi::Request request);
   /// Gives the kernel what is queued, and takes nothing. false: errno is of io_uring_enter.
   bool submit();
+  /// The same; a failure is recorded.
+  bool submit(ProbeContext& cx);
   /// The next completion of a request, waited for at most `patience`.
   std::optional<abi::Completion> take(std::uint64_t user_data, Duration patience = kRingPatience);
   /// push, submit and take; recorded as `what`. nullopt: not submitted, or not complete in time.
@@ -83,6 +85,8 @@ class RawRing {
   long enter(unsigned count, unsigned wait_for, unsigned flags);
   void collect();
   std::optional<abi::Completion> find(std::uint64_t user_data);
+
+  static void note_refusal();  // by errno
 
   static int refusal_;
 

@@ -19,6 +19,9 @@ struct Subject {
   explicit operator bool() const { return static_cast<bool>(fd); }
 };
 
+/// No answer, because what a fact asks about could not be made: by errno, recorded.
+FactResult no_subject(ProbeContext& cx);
+
 struct Kind {
   std::string_view name;
   Subject (*open)(ProbeContext&);  // non-blocking

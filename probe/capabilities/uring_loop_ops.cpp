@@ -57,7 +57,7 @@ FactResult nop(ProbeContext& cx, RawRing& ring) {
 FactResult receive(ProbeContext& cx, RawRing& ring, Op op) {
   const bool from_socket = op == Op::recv || op == Op::recvmsg;
   const Subject pair = from_socket ? make_unix_pair(SOCK_STREAM) : make_pipe(false);
-  if (!pair) return cx.unknown();
+  if (!pair) return no_subject(cx);
   give(cx, pair.other);
   std::array<char, 16> buffer{};
   iovec vector{buffer.data(), buffer.size()};
@@ -82,10 +82,7 @@ FactResult transmit(ProbeContext& cx, RawRing& ring, Op op) {
   const Subject pair = zero_copy ? make_tcp_pair()
                        : to_pipe ? make_pipe(true)
                                  : make_unix_pair(SOCK_STREAM);
-  if (!pair) {
-    cx.call("a pair of ends", -1);
-    return cx.unknown();
-  }
+  if (!pair) return no_subject(cx);
   std::string text(kData);
   iovec vector{text.data(), text.size()};
   msghdr message{};
@@ -115,7 +112,7 @@ FactResult transmit(ProbeContext& cx, RawRing& ring) {
 FactResult splice(ProbeContext& cx, RawRing& ring, Op op) {
   const Subject from = make_pipe(false);
   const Subject to = make_pipe(true);
-  if (!from || !to) return cx.unknown();
+  if (!from || !to) return no_subject(cx);
   give(cx, from.other);
   abi::Request request = request_for(op, to.fd.get(), nullptr, 4);
   request.other_fd = from.fd.get();
@@ -150,7 +147,7 @@ os::UniqueFd unix_socket(ProbeContext& cx) {
 
 FactResult bind(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd one = unix_socket(cx);
-  if (!one) return cx.unknown();
+  if (!one) return no_subject(cx);
   SocketName name;
   name.address.ss_family = AF_UNIX;  // The family alone: the kernel picks an abstract name.
   abi::Request request = request_for(Op::bind, one.get(), &name.address);
@@ -177,7 +174,7 @@ FactResult listen(ProbeContext& cx, RawRing& ring) {
 FactResult accept(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd listener = make_unix_listener(8);
   const os::UniqueFd client = listener ? connect_to(listener) : os::UniqueFd();
-  if (!client) return cx.unknown();
+  if (!client) return no_subject(cx);
   const MaybeDone done = ring.ask(cx, "IORING_OP_ACCEPT", request_for(Op::accept, listener.get()));
   const os::UniqueFd accepted = made_by(done);
   if (accepted) give(cx, client);
@@ -187,7 +184,7 @@ FactResult accept(ProbeContext& cx, RawRing& ring) {
 FactResult connect(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd listener = make_unix_listener(8);
   const os::UniqueFd client = unix_socket(cx);
-  if (!listener || !client) return cx.unknown();
+  if (!listener || !client) return no_subject(cx);
   SocketName name = name_of(listener);
   abi::Request request = request_for(Op::connect, client.get(), &name.address);
   request.offset = name.size;
@@ -199,7 +196,7 @@ FactResult connect(ProbeContext& cx, RawRing& ring) {
 
 FactResult shutdown(ProbeContext& cx, RawRing& ring) {
   const Subject pair = make_unix_pair(SOCK_STREAM);
-  if (!pair) return cx.unknown();
+  if (!pair) return no_subject(cx);
   const MaybeDone done = ring.ask(cx, "IORING_OP_SHUTDOWN(SHUT_WR)",
                                   request_for(Op::shutdown, pair.fd.get(), nullptr, SHUT_WR));
   char octet = 0;
@@ -208,7 +205,7 @@ FactResult shutdown(ProbeContext& cx, RawRing& ring) {
 
 FactResult close(ProbeContext& cx, RawRing& ring) {
   Subject pipe = make_pipe(false);
-  if (!pipe) return cx.unknown();
+  if (!pipe) return no_subject(cx);
   const int number = pipe.fd.release();
   const MaybeDone done = ring.ask(cx, "IORING_OP_CLOSE", request_for(Op::close, number));
   const bool open = ::fcntl(number, F_GETFD) >= 0;
@@ -234,7 +231,8 @@ bool register_file(ProbeContext& cx, RawRing& ring, int fd) {
 
 FactResult fixed_fd_install(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe || !register_file(cx, ring, pipe.fd.get())) return cx.unknown();
+  if (!pipe) return no_subject(cx);
+  if (!register_file(cx, ring, pipe.fd.get())) return cx.unknown();
   give(cx, pipe.other);
   abi::Request request = request_for(Op::fixed_fd_install, 0);
   request.flags = abi::kFixedFile;
@@ -245,7 +243,8 @@ FactResult fixed_fd_install(ProbeContext& cx, RawRing& ring) {
 
 FactResult files_update(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe || !register_file(cx, ring, -1)) return cx.unknown();
+  if (!pipe) return no_subject(cx);
+  if (!register_file(cx, ring, -1)) return cx.unknown();
   give(cx, pipe.other);
   int fd = pipe.fd.get();
   const MaybeDone done =
@@ -260,10 +259,7 @@ FactResult files_update(ProbeContext& cx, RawRing& ring) {
 /// How much can be received: a command to a socket.
 FactResult command(ProbeContext& cx, RawRing& ring, Op op) {
   const Subject pair = make_tcp_pair();
-  if (!pair) {
-    cx.call("a TCP connection", -1);
-    return cx.unknown();
-  }
+  if (!pair) return no_subject(cx);
   give(cx, pair.other);
   std::array<char, 4> seen{};
   set_blocking(pair.fd, true);
@@ -293,11 +289,11 @@ FactResult large(ProbeContext& cx, RawRing&) {
 
 FactResult poll_add(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe) return cx.unknown();
+  if (!pipe) return no_subject(cx);
   abi::Request request = request_for(Op::poll_add, pipe.fd.get());
   request.op_flags = abi::poll_word(EPOLLIN);
   const std::uint64_t id = ring.push(request);
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   MaybeDone done = ring.take(id, Duration::zero());
   const bool early = done.has_value();
   give(cx, pipe.other);
@@ -308,7 +304,7 @@ FactResult poll_add(ProbeContext& cx, RawRing& ring) {
 
 FactResult poll_remove(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe) return cx.unknown();
+  if (!pipe) return no_subject(cx);
   abi::Request request = request_for(Op::poll_add, pipe.fd.get());
   request.op_flags = abi::poll_word(EPOLLIN);
   const std::uint64_t id = ring.push(request);
@@ -383,7 +379,7 @@ FactResult remove(ProbeContext& cx, RawRing& ring) {
 
 FactResult link_timeout(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe) return cx.unknown();
+  if (!pipe) return no_subject(cx);
   abi::Request poll = request_for(Op::poll_add, pipe.fd.get());
   poll.op_flags = abi::poll_word(EPOLLIN);
   poll.flags = abi::kLink;
@@ -446,7 +442,7 @@ FactResult futex(ProbeContext& cx, RawRing& ring, Op op) {
   constexpr int kWakePrivate = 1 | 128;  // FUTEX_WAKE | FUTEX_PRIVATE_FLAG
   Futex futex;
   const std::uint64_t waits = ring.push(futex.request(op == Op::futex_wake ? Op::futex_wait : op));
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   if (const MaybeDone early = ring.take(waits, Duration::zero())) {
     note_completion(cx, "the wait, before anybody woke it", early);
     return verdict(early, false);
@@ -491,20 +487,6 @@ std::string text_in(const Buffers& buffers, const MaybeDone& done, std::size_t s
   return {buffers[id].data() + skip, size - skip};
 }
 
-FactResult provide_buffers(ProbeContext& cx, RawRing& ring) {
-  Buffers buffers{};
-  const Subject pair = make_unix_pair(SOCK_STREAM);
-  if (!pair) return cx.unknown();
-  give(cx, pair.other);
-  const MaybeDone provided = provide(cx, ring, buffers);
-  if (!provided || provided->result < 0) return verdict(provided, false);
-  abi::Request request = request_for(Op::recv, pair.fd.get(), nullptr, kBufferSize);
-  request.flags = abi::kBufferSelect;
-  request.buffer = kGroup;
-  const MaybeDone done = ring.ask(cx, "IORING_OP_RECV(BUFFER_SELECT)", request);
-  return verdict(done, text_in(buffers, done) == kData, "the kernel chose the memory");
-}
-
 FactResult remove_buffers(ProbeContext& cx, RawRing& ring) {
   Buffers buffers{};
   const MaybeDone provided = provide(cx, ring, buffers);
@@ -521,7 +503,7 @@ FactResult multishot(ProbeContext& cx, RawRing& ring, Op op, std::string_view na
   const std::size_t header = op == Op::recvmsg ? kHeader : 0;
   Buffers buffers{};
   Subject pair = op == Op::read_multishot ? make_pipe(false) : make_unix_pair(SOCK_STREAM);
-  if (!pair) return cx.unknown();
+  if (!pair) return no_subject(cx);
   const MaybeDone provided = provide(cx, ring, buffers);
   if (!provided || provided->result < 0) return verdict(provided, false);
   msghdr message{};
@@ -532,7 +514,7 @@ FactResult multishot(ProbeContext& cx, RawRing& ring, Op op, std::string_view na
   request.flags = abi::kBufferSelect;
   request.buffer = kGroup;
   const std::uint64_t id = ring.push(request);
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   for (const std::string_view piece : {"one", "two"}) {
     give(cx, pair.other, piece);
     const MaybeDone done = ring.take(id);
@@ -551,7 +533,7 @@ FactResult read_multishot(ProbeContext& cx, RawRing& ring) {
 
 FactResult recv_zc(ProbeContext& cx, RawRing& ring) {
   const Subject pair = make_unix_pair(SOCK_STREAM);
-  if (!pair) return cx.unknown();
+  if (!pair) return no_subject(cx);
   (void)ring.ask(cx, "IORING_OP_RECV_ZC, without such a queue",
                  request_for(Op::recv_zc, pair.fd.get(), nullptr, 4));
   return null(Reason::not_supported, "needs a receive queue of a network card");
@@ -609,16 +591,16 @@ std::span<const Trial> loop_trials() { return kTrials; }
 
 FactResult accept_multishot(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd listener = make_unix_listener(8);
-  if (!listener) return cx.unknown();
+  if (!listener) return no_subject(cx);
   abi::Request request = request_for(Op::accept, listener.get());
   request.priority = abi::kAcceptMultishot;
   const std::uint64_t id = ring.push(request);
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   std::array<os::UniqueFd, 2> clients, accepted;
   MaybeDone done = ring.take(id, Duration::zero());  // It may have been refused at once.
   for (std::size_t i = 0; i < 2 && !done; ++i) {
     clients[i] = connect_to(listener);
-    if (!clients[i]) return cx.unknown();
+    if (!clients[i]) return no_subject(cx);
     done = ring.take(id);
     note_completion(cx, "IORING_OP_ACCEPT(MULTISHOT), client " + std::to_string(i + 1), done);
     accepted[i] = made_by(done);
@@ -631,11 +613,11 @@ FactResult accept_multishot(ProbeContext& cx, RawRing& ring) {
 
 FactResult poll_multishot(ProbeContext& cx, RawRing& ring) {
   const Subject pipe = make_pipe(false);
-  if (!pipe) return cx.unknown();
+  if (!pipe) return no_subject(cx);
   abi::Request request = request_for(Op::poll_add, pipe.fd.get(), nullptr, abi::kPollMultishot);
   request.op_flags = abi::poll_word(EPOLLIN);
   const std::uint64_t id = ring.push(request);
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   for (const char* what : {"IORING_OP_POLL_ADD(MULTI), first", "second"}) {
     give(cx, pipe.other);
     const MaybeDone done = ring.take(id);
@@ -649,7 +631,7 @@ FactResult timeout_multishot(ProbeContext& cx, RawRing& ring) {
   abi::Request request = timeout_of(kSoon, abi::kTimeoutMultishot);
   request.offset = 2;  // times
   const std::uint64_t id = ring.push(request);
-  if (!ring.submit()) return cx.unknown();
+  if (!ring.submit(cx)) return cx.unknown();
   const MaybeDone first = ring.take(id);
   note_completion(cx, "IORING_OP_TIMEOUT(MULTISHOT, 1 ms, twice), first", first);
   if (!goes_on(first) || first->result != -ETIME) return verdict(first, false);
@@ -665,6 +647,20 @@ FactResult recv_multishot(ProbeContext& cx, RawRing& ring) {
 
 FactResult recvmsg_multishot(ProbeContext& cx, RawRing& ring) {
   return multishot(cx, ring, Op::recvmsg, "IORING_OP_RECVMSG(MULTISHOT)");
+}
+
+FactResult provide_buffers(ProbeContext& cx, RawRing& ring) {
+  Buffers buffers{};
+  const Subject pair = make_unix_pair(SOCK_STREAM);
+  if (!pair) return no_subject(cx);
+  give(cx, pair.other);
+  const MaybeDone provided = provide(cx, ring, buffers);
+  if (!provided || provided->result < 0) return verdict(provided, false);
+  abi::Request request = request_for(Op::recv, pair.fd.get(), nullptr, kBufferSize);
+  request.flags = abi::kBufferSelect;
+  request.buffer = kGroup;
+  const MaybeDone done = ring.ask(cx, "IORING_OP_RECV(BUFFER_SELECT)", request);
+  return verdict(done, text_in(buffers, done) == kData, "the kernel chose the memory");
 }
 
 }  // namespace loopscope::probes

@@ -18,6 +18,8 @@ std::span<const Trial> loop_trials();
 /// Those that work on files and their names.
 std::span<const Trial> file_trials();
 
+FactResult provide_buffers(ProbeContext& cx, RawRing& ring);
+
 // Ways to use an operation that are not announced: one request that completes many times.
 FactResult accept_multishot(ProbeContext& cx, RawRing& ring);
 FactResult poll_multishot(ProbeContext& cx, RawRing& ring);
