@@ -1,8 +1,6 @@
 // loopscope cell: one scenario against one loop, in this process.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-
 #include "harness/cell_channel.hpp"
 #include "harness/cell_main.hpp"
 #include "harness/crash.hpp"
@@ -20,7 +18,6 @@ struct Options {
   unsigned repeat = 0;
   std::int64_t slack_ms = 250;
   int report_fd = -1;
-  long parent_pid = 0;
   bool allow_fallback = false;
   cli::LoopChoices loop_choices;
 };
@@ -53,7 +50,6 @@ std::string describe(const Options& options, const CellStatement& said) {
 /// As the child of a run: the verdict is the parent's, who gets a statement on the channel.
 int run_for_parent(const Options& options, const CellRequest& request) {
   cell::open_channel(options.report_fd);
-  if (!host::die_with_parent(options.parent_pid)) return value(ExitCode::terminated);
   host::forbid_core_files();
   crash::install();
   const CellStatement said = run_cell(request);
@@ -100,20 +96,30 @@ int run(const Options& options) {
   return options.report_fd >= 0 ? run_for_parent(options, request) : run_alone(options, request);
 }
 
-Action setup(CLI::App& app) {
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  using cli::with_variable;
-  with_variable(app.add_option("-l,--loop", options->loop, "Name of the loop"))->required();
-  with_variable(app.add_option("-s,--scenario", options->scenario, "Id of the scenario"))
-      ->required();
-  with_variable(app.add_option("--repeat", options->repeat, "Which repetition this is"));
-  with_variable(app.add_option("--seed", options->seed, "Seed of the scenario's random choices"));
-  with_variable(app.add_option("--slack-ms", options->slack_ms, "How late a timer may be"));
-  app.add_option("--report-fd", options->report_fd, "Descriptor of the report channel")->group("");
-  app.add_option("--parent-pid", options->parent_pid, "Whose death ends this process")->group("");
-  with_variable(app.add_flag("--allow-fallback", options->allow_fallback,
-                             "Do not judge the effective backend"));
-  cli::add_loop_choices(app, options->loop_choices);
+  takes.add({.names = "-l,--loop",
+             .target = &options->loop,
+             .help = "Name of the loop",
+             .required = true});
+  takes.add({.names = "-s,--scenario",
+             .target = &options->scenario,
+             .help = "Id of the scenario",
+             .required = true});
+  takes.add({.names = "--repeat", .target = &options->repeat, .help = "Which repetition this is"});
+  takes.add({.names = "--seed",
+             .target = &options->seed,
+             .help = "Seed of the scenario's random choices"});
+  takes.add(
+      {.names = "--slack-ms", .target = &options->slack_ms, .help = "How late a timer may be"});
+  takes.add({.names = "--report-fd",
+             .target = &options->report_fd,
+             .help = "Descriptor of the report channel",
+             .hidden = true});
+  takes.add({.names = "--allow-fallback",
+             .target = &options->allow_fallback,
+             .help = "Do not judge the effective backend"});
+  cli::add_loop_choices(takes, options->loop_choices);
   return [options] { return run(*options); };
 }
 

@@ -3,25 +3,20 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 
 #include "harness/host.hpp"
 #include "harness/patterns.hpp"
 #include "harness/testing/faulty.hpp"
 #include "harness/testing/self_scenarios.hpp"
+#include "probe/cli/command.hpp"
 #include "probe/probe.hpp"
 
 namespace loopscope::cli {
 namespace {
-
-/// Names that `--<name>` options may have as LOOPSCOPE_<NAME>; filled by with_variable.
-std::vector<std::string>& variable_names() {
-  static std::vector<std::string> names;
-  return names;
-}
 
 bool any_begins_with(const std::vector<std::string>& patterns, std::string_view word) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
@@ -55,23 +50,17 @@ std::vector<const Row*> pick(const std::vector<const Row*>& rows,
 
 void stop(const Message& message, ExitCode code) { throw Stop{code, message.text()}; }
 
-CLI::Option* with_variable(CLI::Option* option) {
-  std::string variable = "LOOPSCOPE_" + option->get_lnames().front();
-  for (char& c : variable) {
-    c = c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  }
-  option->envname(variable);
-  auto& names = variable_names();
-  if (std::find(names.begin(), names.end(), variable) == names.end()) names.push_back(variable);
-  return option;
-}
-
 std::vector<std::pair<std::string, std::string>> variables_in_use() {
-  std::vector<std::pair<std::string, std::string>> result;
-  for (const std::string& name : variable_names()) {
-    if (const char* value = std::getenv(name.c_str())) result.emplace_back(name, value);
+  std::map<std::string, std::string> found;
+  for (const Command* command : all_commands()) {
+    Options options;
+    const Action described = command->setup(options);  // holds what the options write to
+    for (const Option& option : options.all()) {
+      const std::string name = variable_of(option);
+      if (const char* value = std::getenv(name.c_str())) found[name] = value;
+    }
   }
-  return result;
+  return {found.begin(), found.end()};
 }
 
 namespace {
@@ -108,24 +97,26 @@ void LoopChoices::set(std::string_view variable, std::string value) {
   }
 }
 
-void add_loop_choices(CLI::App& app, LoopChoices& choices) {
-  with_variable(app.add_option("--child-watcher", choices.child_watcher,
-                               "How loops learn that children ended"))
-      ->capture_default_str()
-      ->check(CLI::IsMember({"automatic", "pidfd", "sigchld"}));
-  with_variable(
-      app.add_option("--uring", choices.uring, "What of the kernel io_uring loops may use"))
-      ->capture_default_str()
-      ->check(CLI::IsMember(
-          std::vector<std::string>(std::begin(kUringLevels), std::end(kUringLevels))));
+void add_loop_choices(Options& options, LoopChoices& choices) {
+  options.add({.names = "--child-watcher",
+               .target = &choices.child_watcher,
+               .help = "How loops learn that children ended",
+               .shows_default = true,
+               .one_of = {"automatic", "pidfd", "sigchld"}});
+  options.add({.names = "--uring",
+               .target = &choices.uring,
+               .help = "What of the kernel io_uring loops may use",
+               .shows_default = true,
+               .one_of = {std::begin(kUringLevels), std::end(kUringLevels)}});
 }
 
-void add_selection(CLI::App& app, SelectionOptions& options) {
-  with_variable(app.add_option("-l,--loop", options.loops,
-                               "Loops: names, globs, lists; '!x' takes out (default: all)"));
-  with_variable(
-      app.add_option("-s,--scenario", options.scenarios,
-                     "Scenarios: ids, globs, prefixes as 'sched.', lists (default: all)"));
+void add_selection(Options& options, SelectionOptions& selection) {
+  options.add({.names = "-l,--loop",
+               .target = &selection.loops,
+               .help = "Loops: names, globs, lists; '!x' takes out (default: all)"});
+  options.add({.names = "-s,--scenario",
+               .target = &selection.scenarios,
+               .help = "Scenarios: ids, globs, prefixes as 'sched.', lists (default: all)"});
 }
 
 std::vector<std::string> loop_names() {

@@ -9,25 +9,19 @@
 #include "harness/messages.hpp"
 #include "harness/scenario.hpp"
 #include "loops/descriptor.hpp"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
+#include "probe/cli/options.hpp"
 
 namespace loopscope::cli {
 
-/// Ends the command with a message on standard error and an exit code. Thrown like CLI11's own
-/// ParseError, inside the command line only, and caught in main.
+/// Ends the command with a message on standard error and an exit code. Thrown
+/// inside the command line only, and caught in main.
 struct Stop {
   ExitCode code;
   std::string message;
 };
 [[noreturn]] void stop(const Message& message, ExitCode code = ExitCode::usage);
 
-/// Lets LOOPSCOPE_<NAME> stand for the option --<name> when it is not on the command line.
-CLI::Option* with_variable(CLI::Option* option);
-/// The LOOPSCOPE_ variables that are set, by name.
+/// The LOOPSCOPE_ variables of options that are set, by name.
 std::vector<std::pair<std::string, std::string>> variables_in_use();
 
 /// What the loops of the cells are told. "automatic" leaves the choice to them.
@@ -43,13 +37,13 @@ struct LoopChoices {
   /// Takes what variables() gave.
   void set(std::string_view variable, std::string value);
 };
-void add_loop_choices(CLI::App& app, LoopChoices& choices);
+void add_loop_choices(Options& options, LoopChoices& choices);
 
 /// --loop and --scenario, each a list of ids, globs and prefixes.
 struct SelectionOptions {
   std::vector<std::string> loops, scenarios;
 };
-void add_selection(CLI::App& app, SelectionOptions& options);
+void add_selection(Options& options, SelectionOptions& selection);
 
 /// In column order. Without patterns: all loops. Faulty loops only when a pattern begins with
 /// "faulty". A pattern that matches nothing stops with its near matches.

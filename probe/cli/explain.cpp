@@ -1,7 +1,6 @@
 // loopscope explain: everything about one id.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "harness/kills.hpp"
@@ -171,9 +170,12 @@ int run(const std::string& id) {
   return value(ExitCode::green);
 }
 
-Action setup(CLI::App& app) {
+Action setup(cli::Options& takes) {
   auto id = std::make_shared<std::string>();
-  app.add_option("id", *id, "A scenario, fact, loop, capability or message")->required();
+  takes.add({.names = "id",
+             .target = id.get(),
+             .help = "A scenario, fact, loop, capability or message",
+             .required = true});
   return [id] { return run(*id); };
 }
 

@@ -1,7 +1,6 @@
 // loopscope list: what this build knows.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -175,18 +174,23 @@ int run(const Options& options) {
   return value(rows.empty() ? ExitCode::nothing_ran : ExitCode::green);
 }
 
-Action setup(CLI::App& app) {
-  using cli::with_variable;
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  app.add_option("what", options->what, "loops, scenarios, facts or faulty")
-      ->required()
-      ->check(CLI::IsMember({"loops", "scenarios", "facts", "faulty"}));
-  app.add_option("only", options->only, "Ids, globs, prefixes (default: all)");
-  with_variable(app.add_flag("--kills", options->kills,
-                             "Of scenarios: which faulty loops each of them catches"));
-  with_variable(app.add_option("-f,--format", options->format, "text or json"))
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  takes.add({.names = "what",
+             .target = &options->what,
+             .help = "loops, scenarios, facts or faulty",
+             .required = true,
+             .one_of = {"loops", "scenarios", "facts", "faulty"}});
+  takes.add(
+      {.names = "only", .target = &options->only, .help = "Ids, globs, prefixes (default: all)"});
+  takes.add({.names = "--kills",
+             .target = &options->kills,
+             .help = "Of scenarios: which faulty loops each of them catches"});
+  takes.add({.names = "-f,--format",
+             .target = &options->format,
+             .help = "text or json",
+             .shows_default = true,
+             .one_of = {"text", "json"}});
   return [options] { return run(*options); };
 }
 

@@ -1,5 +1,4 @@
 // loopscope probe: what this machine can do, measured by doing it.
-#include <CLI/CLI.hpp>
 
 #include "harness/host.hpp"
 #include "harness/patterns.hpp"
@@ -54,16 +53,21 @@ int run(const Options& options) {
   return value(facts.empty() ? ExitCode::nothing_ran : ExitCode::green);
 }
 
-Action setup(CLI::App& app) {
-  using cli::with_variable;
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  with_variable(app.add_option("-F,--fact", options->facts, "Ids, globs, prefixes (default: all)"));
-  with_variable(app.add_option("-f,--format", options->format, "text or json"))
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  with_variable(app.add_option("--deadline-ms", options->deadline_ms, "How long a fact may take"))
-      ->check(CLI::Range(10, 600'000))
-      ->capture_default_str();
+  takes.add({.names = "-F,--fact",
+             .target = &options->facts,
+             .help = "Ids, globs, prefixes (default: all)"});
+  takes.add({.names = "-f,--format",
+             .target = &options->format,
+             .help = "text or json",
+             .shows_default = true,
+             .one_of = {"text", "json"}});
+  takes.add({.names = "--deadline-ms",
+             .target = &options->deadline_ms,
+             .help = "How long a fact may take",
+             .shows_default = true,
+             .within = {{10, 600'000}}});
   return [options] { return run(*options); };
 }
 

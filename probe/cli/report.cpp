@@ -1,7 +1,6 @@
 // loopscope report: a journal into a document.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -82,14 +81,20 @@ int run(const Options& options) {
   return value(verdict == "green" ? ExitCode::green : ExitCode::unknown);
 }
 
-Action setup(CLI::App& app) {
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  app.add_option("journal", options->journal, "A journal, or the folder of a run")->required();
-  cli::with_variable(app.add_option("-f,--format", options->format, "One of: " + list_of_formats()))
-      ->capture_default_str();
-  cli::with_variable(
-      app.add_option("-o,--out", options->out, "File to write; - is standard output"))
-      ->capture_default_str();
+  takes.add({.names = "journal",
+             .target = &options->journal,
+             .help = "A journal, or the folder of a run",
+             .required = true});
+  takes.add({.names = "-f,--format",
+             .target = &options->format,
+             .help = "One of: " + list_of_formats(),
+             .shows_default = true});
+  takes.add({.names = "-o,--out",
+             .target = &options->out,
+             .help = "File to write; - is standard output",
+             .shows_default = true});
   return [options] { return run(*options); };
 }
 

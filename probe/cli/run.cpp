@@ -1,7 +1,6 @@
 // loopscope run: facts, plan, cells, journal, reports.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -275,34 +274,48 @@ int run(const Options& options) {
   return value(options.resume.empty() ? run_fresh(options) : run_resumed(options));
 }
 
-Action setup(CLI::App& app) {
-  using cli::with_variable;
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
   Options& o = *options;
-  cli::add_selection(app, o.selection);
-  with_variable(app.add_option("-o,--out", o.out, "Folder for journal and reports"))
-      ->capture_default_str();
-  with_variable(app.add_option("--resume", o.resume, "Journal of a run to take up again"));
-  with_variable(app.add_option("-j,--jobs", o.jobs, "Cells at a time (default: the CPUs)"));
-  with_variable(app.add_option("--repeat", o.repeat, "Repetitions of each cell"))
-      ->check(CLI::Range(1U, 10'000U));
-  with_variable(app.add_option("--seed", o.seed, "Seed of the first repetition"));
-  with_variable(app.add_option("--slack-ms", o.slack_ms, "How late a timer may be"))
-      ->capture_default_str()
-      ->check(CLI::Range(1, 60'000));
-  with_variable(app.add_option("--limit-scale", o.limit_scale, "Multiplies every cell's limit"))
-      ->capture_default_str()
-      ->check(CLI::Range(0.1, 1000.0));
-  with_variable(
-      app.add_flag("--allow-fallback", o.allow_fallback, "Do not judge the effective backend"));
-  with_variable(app.add_flag("--no-timing", o.no_timing, "Skip scenarios that depend on timing"));
-  with_variable(
-      app.add_option("--flaky", o.flaky, "What repetitions that differ do to the exit code"))
-      ->check(CLI::IsMember({"report", "fail"}))
-      ->capture_default_str();
-  with_variable(app.add_option("--expectations", o.expectations,
-                               "Folder of <loop>.json files instead of those compiled in"));
-  cli::add_loop_choices(app, o.loop_choices);
+  cli::add_selection(takes, o.selection);
+  takes.add({.names = "-o,--out",
+             .target = &o.out,
+             .help = "Folder for journal and reports",
+             .shows_default = true});
+  takes.add(
+      {.names = "--resume", .target = &o.resume, .help = "Journal of a run to take up again"});
+  takes.add(
+      {.names = "-j,--jobs", .target = &o.jobs, .help = "Cells at a time (default: the CPUs)"});
+  takes.add({.names = "--repeat",
+             .target = &o.repeat,
+             .help = "Repetitions of each cell",
+             .within = {{1, 10'000}}});
+  takes.add({.names = "--seed", .target = &o.seed, .help = "Seed of the first repetition"});
+  takes.add({.names = "--slack-ms",
+             .target = &o.slack_ms,
+             .help = "How late a timer may be",
+             .shows_default = true,
+             .within = {{1, 60'000}}});
+  takes.add({.names = "--limit-scale",
+             .target = &o.limit_scale,
+             .help = "Multiplies every cell's limit",
+             .shows_default = true,
+             .within = {{0.1, 1000.0}}});
+  takes.add({.names = "--allow-fallback",
+             .target = &o.allow_fallback,
+             .help = "Do not judge the effective backend"});
+  takes.add({.names = "--no-timing",
+             .target = &o.no_timing,
+             .help = "Skip scenarios that depend on timing"});
+  takes.add({.names = "--flaky",
+             .target = &o.flaky,
+             .help = "What repetitions that differ do to the exit code",
+             .shows_default = true,
+             .one_of = {"report", "fail"}});
+  takes.add({.names = "--expectations",
+             .target = &o.expectations,
+             .help = "Folder of <loop>.json files instead of those compiled in"});
+  cli::add_loop_choices(takes, o.loop_choices);
   return [options] { return run(*options); };
 }
 

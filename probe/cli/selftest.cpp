@@ -1,7 +1,6 @@
 // loopscope selftest: the faulty loops against the scenarios that have to catch them.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <set>
@@ -204,13 +203,21 @@ int run(const Options& options) {
   return value(problems.empty() ? ExitCode::green : ExitCode::red);
 }
 
-Action setup(CLI::App& app) {
+Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  app.add_option("only", options->only, "Faulty loops: names, globs (default: all)");
-  cli::with_variable(app.add_option("-j,--jobs", options->jobs, "Cells at a time"));
-  cli::add_loop_choices(app, options->loop_choices);
-  app.add_flag("--registry", options->registry_only, "Check the lists alone, run nothing");
-  app.add_flag("--bug", options->bug, "Behave like a program with a bug");
+  takes.add({.names = "only",
+             .target = &options->only,
+             .help = "Faulty loops: names, globs (default: all)"});
+  takes.add({.names = "-j,--jobs", .target = &options->jobs, .help = "Cells at a time"});
+  cli::add_loop_choices(takes, options->loop_choices);
+  takes.add({.names = "--registry",
+             .target = &options->registry_only,
+             .help = "Check the lists alone, run nothing",
+             .has_variable = false});
+  takes.add({.names = "--bug",
+             .target = &options->bug,
+             .help = "Behave like a program with a bug",
+             .has_variable = false});
   return [options] { return run(*options); };
 }
 

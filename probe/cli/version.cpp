@@ -1,7 +1,6 @@
 // loopscope version: what this program is and what it was built from.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "harness/build_info.hpp"
@@ -38,9 +37,9 @@ std::string as_json(const BuildInfo& build) {
   return json.dump(2) + "\n";
 }
 
-Action setup(CLI::App& app) {
+Action setup(cli::Options& takes) {
   auto json = std::make_shared<bool>(false);
-  cli::with_variable(app.add_flag("--json", *json, "As JSON"));
+  takes.add({.names = "--json", .target = json.get(), .help = "As JSON"});
   return [json] {
     cli::print(*json ? as_json(build_info()) : as_text(build_info()));
     return value(ExitCode::green);

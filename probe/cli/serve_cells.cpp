@@ -1,0 +1,40 @@
+// loopscope serve-cells: the process that the cells of a run are forked from.
+#include "harness/cell_server.hpp"
+#include "harness/exit_code.hpp"
+#include "probe/cli/command.hpp"
+
+namespace loopscope::commands {
+namespace {
+
+struct Options {
+  int socket = -1;
+  std::int64_t parent_pid = 0;
+};
+
+int run(const Options& options) {
+  const auto words = serve_cells(options.socket, options.parent_pid);
+  return words ? cli::run_words(*words) : value(ExitCode::green);
+}
+
+Action setup(cli::Options& takes) {
+  auto options = std::make_shared<Options>();
+  takes.add({.names = "--socket",
+             .target = &options->socket,
+             .help = "Where the runner asks for cells",
+             .required = true,
+             .hidden = true});
+  takes.add({.names = "--parent-pid",
+             .target = &options->parent_pid,
+             .help = "Whose death ends this process",
+             .hidden = true});
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command serve_cells_command{.name = "serve-cells",
+                                         .summary = "Fork a cell whenever a run asks for one",
+                                         .setup = setup,
+                                         .hidden = true};
+
+}  // namespace loopscope::commands
