@@ -55,7 +55,7 @@ def processes_naming(text: str) -> list[str]:
 def check_nobody_is_left(tool: Path) -> None:
     """Cells whose runner has died end by themselves."""
     deadline = time.monotonic() + 20
-    while (left := processes_naming(f"{tool} cell")) and time.monotonic() < deadline:
+    while (left := processes_naming(f"{tool} serve-cells")) and time.monotonic() < deadline:
         time.sleep(0.05)
     check(not left, "processes outlived their killed runner:\n  " + "\n  ".join(left))
 

@@ -15,8 +15,7 @@
 namespace loopscope {
 
 struct ChildCommand {
-  std::string executable;                          // a path
-  std::vector<std::string> arguments;              // without the executable's name
+  std::vector<std::string> arguments;              // the words after the program's name
   std::map<std::string, std::string> environment;  // added to what is inherited
   std::string directory;                           // working directory; empty: the parent's
   Duration limit{std::chrono::seconds(10)};
@@ -60,13 +59,17 @@ void adopt_orphans();
 /// Kills and reaps what is left of former cells; only while no cell runs. What it found.
 std::vector<std::string> sweep_orphans();
 
-/// Runs a child with its own session and process group, standard input from /dev/null, and the
-/// report channel on descriptor 3; waits until it has ended or was killed at its limit.
+class CellServer;
+
+/// Runs a child of the server with its own session and process group, standard input from
+/// /dev/null, and the report channel on descriptor 3; waits until it has ended or was killed at its
+/// limit.
 ///
 /// cancel   Polled about every 50 ms; true kills the group.
-/// errors   The child could not be started: pipes, posix_spawn. `cancelled` after a cancel.
-/// thread   Any; but the calling thread must live until the child has ended.
-Result<ChildReport> run_child(const ChildCommand& command, const std::function<bool()>& cancel);
+/// errors   The child could not be started: pipes, fork. `cancelled` after a cancel.
+/// thread   That of the server.
+Result<ChildReport> run_child(CellServer& server, const ChildCommand& command,
+                              const std::function<bool()>& cancel);
 
 /// The path of the program that runs now.
 Result<std::string> own_executable();

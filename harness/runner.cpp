@@ -7,9 +7,12 @@
 #include <atomic>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <thread>
 
+#include "harness/cell_channel.hpp"
+#include "harness/cell_server.hpp"
 #include "harness/host.hpp"
 #include "harness/plan.hpp"
 
@@ -33,11 +36,10 @@ ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
                          const std::string& directory, const std::string& mark) {
   const auto slack_ms = options.slack.count() / 1'000'000;
   ChildCommand command{
-      .executable = options.executable,
       .arguments = {"cell", "--loop", std::string(cell.loop->name), "--scenario",
                     std::string(cell.scenario->id), "--repeat", std::to_string(cell.repeat),
                     "--seed", std::to_string(cell.seed), "--slack-ms", std::to_string(slack_ms),
-                    "--report-fd", "3", "--parent-pid", std::to_string(host::process_id())},
+                    "--report-fd", std::to_string(cell::kReportFd)},
       .environment = {{"LOOPSCOPE_CELL_DIR", directory},
                       {"LOOPSCOPE_CELL_ID", mark},
                       {"TMPDIR", directory}},
@@ -57,6 +59,32 @@ CellResult not_started(const PlannedCell& cell, const RunnerOptions& options, co
   return result;
 }
 
+/// Runs one cell in a process of its own. The server is started when there is none.
+Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& options,
+                                std::unique_ptr<CellServer>& server) {
+  const std::uint64_t number = next_number();
+  const std::string directory = fmt::format("{}/{}", options.temp_root, number);
+  const std::string mark = fmt::format("{}-{}", host::process_id(), number);
+  std::error_code error;
+  std::filesystem::create_directory(directory, error);
+  if (error) return not_started(cell, options, Error{error, "mkdir", directory});
+  if (server == nullptr || server->gone()) {
+    Result<std::unique_ptr<CellServer>> started = CellServer::start(options.executable);
+    if (!started.ok()) return not_started(cell, options, started.error());
+    server = std::move(started).value();
+  }
+  Result<ChildReport> report =
+      run_child(*server, command_for(cell, options, directory, mark), options.stop);
+  host::remove_tree(directory);
+  if (!report.ok()) {
+    if (report.error().is(Errc::cancelled)) return report.error();
+    return not_started(cell, options, report.error());
+  }
+  CellResult result = interpret(cell, std::move(report).value(), limit_of(cell, options));
+  result.rerun = rerun_command(cell, options);
+  return result;
+}
+
 /// What the threads of one batch share.
 struct Batch {
   std::span<const PlannedCell* const> cells;
@@ -69,6 +97,7 @@ struct Batch {
 };
 
 void work(Batch& batch) {
+  std::unique_ptr<CellServer> server;
   RunnerOptions options = batch.options;
   options.stop = [&batch] {
     return batch.over.load() || (batch.options.stop && batch.options.stop());
@@ -76,7 +105,7 @@ void work(Batch& batch) {
   while (!options.stop()) {
     const std::size_t index = batch.next.fetch_add(1);
     if (index >= batch.cells.size()) return;
-    Result<CellResult> result = run_isolated(*batch.cells[index], options);
+    Result<CellResult> result = run_isolated(*batch.cells[index], options, server);
     if (!result.ok()) return;  // cancelled: the cell stays without a result
     const std::lock_guard lock(batch.mutex);
     if (batch.over.load()) return;
@@ -113,24 +142,6 @@ std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options)
   if (options.allow_fallback) command += " --allow-fallback";
   for (const std::string& word : options.loop_choices) command += " " + word;
   return command;
-}
-
-Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& options) {
-  const std::uint64_t number = next_number();
-  const std::string directory = fmt::format("{}/{}", options.temp_root, number);
-  const std::string mark = fmt::format("{}-{}", host::process_id(), number);
-  std::error_code error;
-  std::filesystem::create_directory(directory, error);
-  if (error) return not_started(cell, options, Error{error, "mkdir", directory});
-  Result<ChildReport> report = run_child(command_for(cell, options, directory, mark), options.stop);
-  host::remove_tree(directory);
-  if (!report.ok()) {
-    if (report.error().is(Errc::cancelled)) return report.error();
-    return not_started(cell, options, report.error());
-  }
-  CellResult result = interpret(cell, std::move(report).value(), limit_of(cell, options));
-  result.rerun = rerun_command(cell, options);
-  return result;
 }
 
 void run_cells(std::span<const PlannedCell> cells, const RunnerOptions& options,

@@ -11,7 +11,7 @@
 namespace loopscope {
 
 struct RunnerOptions {
-  std::string executable;  // that answers `cell`
+  std::string executable;  // that answers `serve-cells`
   std::string invoked_as;  // how a person starts it again: for the rerun command
   std::string temp_root;   // an existing directory; each cell gets one below
   unsigned jobs = 1;
@@ -31,9 +31,6 @@ using OnResult = std::function<bool(CellResult)>;
 /// was stopped has no result.
 void run_cells(std::span<const PlannedCell> cells, const RunnerOptions& options,
                const OnResult& on_result);
-
-/// Runs one cell in a child of its own. error: cancelled.
-Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& options);
 
 /// The command that runs this cell again, in one process.
 std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options);
