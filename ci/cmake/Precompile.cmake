@@ -10,9 +10,5 @@ function(loopscope_precompile target)
   endif()
 endfunction()
 
-loopscope_precompile(loopscope_scenarios "${PROJECT_SOURCE_DIR}/harness/scenario.hpp")
-loopscope_precompile(loopscope_faulty "${PROJECT_SOURCE_DIR}/harness/testing/faulty.hpp"
-  "${PROJECT_SOURCE_DIR}/harness/scenario.hpp")
 loopscope_precompile(loopscope_probes "${PROJECT_SOURCE_DIR}/probe/probe.hpp")
 loopscope_precompile(loopscope_reports <nlohmann/json.hpp> <fmt/format.h>)
-loopscope_precompile(loopscope <CLI/CLI.hpp>)

@@ -33,14 +33,20 @@ endfunction()
 
 # Writes <registry>_registry.cpp into a target:
 #   namespace loopscope { std::span<const TYPE* const> FUNCTION(); }
-# over all rows, each an `extern const TYPE` in namespace loopscope::NAMESPACE.
+# over all rows, each an `extern const TYPE` in namespace loopscope::NAMESPACE. A row `x::file` is
+# in the namespace of its own that the file x.cpp has there: several can be compiled as one.
 function(loopscope_write_registry target registry)
   cmake_parse_arguments(arg "" "TYPE;NAMESPACE;FUNCTION;HEADER;EXTRA" "" ${ARGN})
   get_property(rows GLOBAL PROPERTY loopscope_${registry}_rows)
   set(declarations "")
   set(entries "")
   foreach(symbol IN LISTS rows)
-    string(APPEND declarations "extern const ${arg_TYPE} ${symbol};\n")
+    if(symbol MATCHES "^(.*)::(.*)$")
+      string(APPEND declarations
+        "namespace ${CMAKE_MATCH_1} {\nextern const ${arg_TYPE} ${CMAKE_MATCH_2};\n}\n")
+    else()
+      string(APPEND declarations "extern const ${arg_TYPE} ${symbol};\n")
+    endif()
     string(APPEND entries "      &${arg_NAMESPACE}::${symbol},\n")
   endforeach()
   get_property(extra GLOBAL PROPERTY loopscope_${registry}_extra)
@@ -115,21 +121,23 @@ function(loopscope_write_loop_registry)
     FUNCTION all_loops HEADER "loops/descriptor.hpp")
 endfunction()
 
-# loopscope_scenarios(topic/clause.cpp [ON CONDITION...]): `extern const ScenarioFile clause`.
+# loopscope_scenarios(topic/clause.cpp [ON CONDITION...]): `extern const ScenarioFile file` in
+# namespace loopscope::scenarios::clause.
 function(loopscope_scenarios file)
   cmake_parse_arguments(arg "" "" "ON" ${ARGN})
   _loopscope_applies(applies ${arg_ON})
   if(applies)
     get_filename_component(stem ${file} NAME_WE)
     target_sources(loopscope_scenarios PRIVATE scenarios/${file})
-    _loopscope_add_row(scenarios ${stem})
+    _loopscope_add_row(scenarios ${stem}::file)
   endif()
 endfunction()
 
-# loopscope_faulty(stem): testing/faulty/stem.cpp with `extern const FaultyFile stem`.
+# loopscope_faulty(stem): testing/faulty/stem.cpp with `extern const FaultyFile file` in namespace
+# loopscope::testing::stem.
 function(loopscope_faulty stem)
   target_sources(loopscope_faulty PRIVATE testing/faulty/${stem}.cpp)
-  _loopscope_add_row(faulty ${stem})
+  _loopscope_add_row(faulty ${stem}::file)
 endfunction()
 
 # loopscope_probe(stem [ON CONDITION...] WHY "..."): capabilities/stem.cpp with

@@ -12,16 +12,21 @@ namespace loopscope::testing {
 
 inline constexpr std::string_view kPollBasedWaits[] = {"ppoll"};
 
+/// What a loop over poll is made of.
+struct PollParts {
+  std::unique_ptr<Selector> selector;
+  std::unique_ptr<os::Waker> waker;
+};
+Result<PollParts> poll_parts();
+/// The loop, once it has opened.
+Result<std::unique_ptr<EventLoop>> opened(std::unique_ptr<SelectorLoop> loop);
+
 /// Makes an L, which derives from SelectorLoop and inherits its constructor.
 template <class L>
 Result<std::unique_ptr<EventLoop>> make_poll_based(const LoopOptions& options) {
-  SelectorResult selector = make_poll_selector();
-  if (!selector.ok()) return selector.error();
-  Result<std::unique_ptr<os::Waker>> waker = os::make_waker();
-  if (!waker.ok()) return waker.error();
-  auto loop = std::make_unique<L>(options, std::move(selector).value(), std::move(waker).value());
-  if (const Result<void> opened = loop->open(); !opened.ok()) return opened.error();
-  return std::unique_ptr<EventLoop>(std::move(loop));
+  Result<PollParts> parts = poll_parts();
+  if (!parts.ok()) return parts.error();
+  return opened(std::make_unique<L>(options, std::move(parts->selector), std::move(parts->waker)));
 }
 
 /// The row of such a loop.

@@ -24,32 +24,26 @@ class ServersAs : public SelectorLoop {
   }
 };
 
-/// A poll loop whose accepted connections and Unix connections have a B in front of them.
-template <class B>
-class ServersThrough : public SelectorLoop {
+/// A poll loop whose accepted connections and Unix connections have something in front of them.
+class ServersBehind : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
-  MadeServer create_server(ProtocolFactory factory, ServerOptions options) override {
-    return SelectorLoop::create_server(through(std::move(factory)), std::move(options));
-  }
-  MadeServer create_unix_server(ProtocolFactory factory, UnixServerOptions options) override {
-    return SelectorLoop::create_unix_server(through(std::move(factory)), std::move(options));
-  }
-  Future<Link> create_unix_connection(ProtocolFactory factory,
-                                      UnixConnectOptions options) override {
-    return open_between<B, Link>(*this, std::move(factory), [&](ProtocolFactory with_between) {
-      return SelectorLoop::create_unix_connection(std::move(with_between), std::move(options));
-    });
-  }
+  MadeServer create_server(ProtocolFactory factory, ServerOptions options) override;
+  MadeServer create_unix_server(ProtocolFactory factory, UnixServerOptions options) override;
+  Future<Link> create_unix_connection(ProtocolFactory factory, UnixConnectOptions options) override;
 
- private:
-  ProtocolFactory through(ProtocolFactory user) {
-    return [this, user = std::move(user)] {
-      const auto between = std::make_shared<B>(*this);
-      between->set_user(user());
-      return between;
-    };
-  }
+ protected:
+  virtual std::shared_ptr<StreamBetween> new_between() = 0;
+};
+
+/// Such a loop with a B in front of each.
+template <class B>
+class ServersThrough : public ServersBehind {
+ public:
+  using ServersBehind::ServersBehind;
+
+ protected:
+  std::shared_ptr<StreamBetween> new_between() override { return std::make_shared<B>(*this); }
 };
 
 /// The row of a faulty loop; the lists are arrays of scenario ids.

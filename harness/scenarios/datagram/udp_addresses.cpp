@@ -6,7 +6,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::udp_addresses {
 namespace {
 
 DatagramPeer peer_at(const Endpoint& name) {
@@ -160,5 +160,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile udp_addresses{"A11", "UDP", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A11", "UDP", kScenarios};
+}  // namespace loopscope::scenarios::udp_addresses

@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::udp_errors {
 namespace {
 
 /// A port that answers "unreachable" although nobody else can get it: its socket is connected to
@@ -127,5 +127,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile udp_errors{"A11", "UDP", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A11", "UDP", kScenarios};
+}  // namespace loopscope::scenarios::udp_errors

@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::udp_exchange {
 namespace {
 
 /// What arrives at a peer, once it has arrived: turning the loop, never blocking it.
@@ -167,5 +167,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile udp_exchange{"A11", "UDP", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A11", "UDP", kScenarios};
+}  // namespace loopscope::scenarios::udp_exchange

@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::udp_options {
 namespace {
 
 void broadcast(Context& cx) {
@@ -123,5 +123,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile udp_options{"A11", "UDP", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A11", "UDP", kScenarios};
+}  // namespace loopscope::scenarios::udp_options

@@ -5,7 +5,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::udp_refusals {
 namespace {
 
 /// create_datagram_endpoint has to fail, by name, without telling the protocol.
@@ -98,5 +98,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile udp_refusals{"A11", "UDP", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A11", "UDP", kScenarios};
+}  // namespace loopscope::scenarios::udp_refusals

@@ -8,7 +8,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::debug_mode {
 namespace {
 
 using namespace std::chrono_literals;
@@ -101,9 +101,11 @@ std::vector<std::string> program(Context& cx, bool debug) {
   loop->call_soon([] { throw std::runtime_error("boom"); });
   loop->call_soon([&] {
     events.emplace_back("second");
-    loop->call_soon([&] { events.emplace_back("nested"); });
-    loop->call_later(2ms, [&] { events.emplace_back("2 ms"), future.set_result(42); });
-    loop->call_later(1ms, [&] { events.emplace_back("1 ms"); });
+    loop->call_soon([&] {
+      events.emplace_back("nested");
+      loop->call_later(2ms, [&] { events.emplace_back("2 ms"), future.set_result(42); });
+      loop->call_later(1ms, [&] { events.emplace_back("1 ms"); });
+    });
   });
   cx.ok(loop->run_forever(), "run_forever");
   cx.ok(loop->close(), "close");
@@ -169,6 +171,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile debug_mode{"A21", "Debug mode", kScenarios};
+extern const ScenarioFile file{"A21", "Debug mode", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::debug_mode

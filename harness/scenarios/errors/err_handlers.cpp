@@ -4,7 +4,7 @@
 
 #include "harness/scenario.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::err_handlers {
 namespace {
 
 using namespace std::chrono_literals;
@@ -216,6 +216,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile err_handlers{"A20", "Error handling", kScenarios};
+extern const ScenarioFile file{"A20", "Error handling", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::err_handlers

@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::err_protocols {
 namespace {
 
 using namespace std::chrono_literals;
@@ -116,6 +116,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile err_protocols{"A20", "Error handling", kScenarios};
+extern const ScenarioFile file{"A20", "Error handling", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::err_protocols

@@ -5,7 +5,7 @@
 
 #include "harness/scenario.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::err_reports {
 namespace {
 
 void log_to(Context& cx, std::vector<std::string>& lines) {
@@ -76,5 +76,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile err_reports{"A20", "Error handling", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A20", "Error handling", kScenarios};
+}  // namespace loopscope::scenarios::err_reports

@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::err_system {
 namespace {
 
 using namespace std::chrono_literals;
@@ -131,6 +131,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile err_system{"A20", "Error handling", kScenarios};
+extern const ScenarioFile file{"A20", "Error handling", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::err_system

@@ -13,7 +13,7 @@
 #include "harness/scenarios/busy_pool.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::exec_jobs {
 namespace {
 
 using namespace std::chrono_literals;
@@ -307,5 +307,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile exec_jobs{"A19", "Executor", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A19", "Executor", kScenarios};
+}  // namespace loopscope::scenarios::exec_jobs

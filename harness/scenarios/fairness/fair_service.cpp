@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::fair_service {
 namespace {
 
 // What has to get in while something else never pauses. Set off from inside the storm.
@@ -360,5 +360,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile fair_service{"A25", "Fairness and starvation", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A25", "Fairness and starvation", kScenarios};
+}  // namespace loopscope::scenarios::fair_service

@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::flow_reading {
 namespace {
 
 /// A read transport over a pipe, and the end that feeds it.
@@ -129,5 +129,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile flow_reading{"A9", "Flow control", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A9", "Flow control", kScenarios};
+}  // namespace loopscope::scenarios::flow_reading

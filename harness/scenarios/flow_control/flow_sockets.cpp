@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::flow_sockets {
 namespace {
 
 /// A protocol with the waiting for room that asyncio's StreamWriter.drain() is built from.
@@ -150,5 +150,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile flow_sockets{"A9", "Flow control", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A9", "Flow control", kScenarios};
+}  // namespace loopscope::scenarios::flow_sockets

@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::flow_writing {
 namespace {
 
 /// A write transport over a pipe that is full, so that further bytes stay in the transport.
@@ -225,5 +225,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile flow_writing{"A9", "Flow control", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A9", "Flow control", kScenarios};
+}  // namespace loopscope::scenarios::flow_writing

@@ -13,7 +13,7 @@
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::fork_children {
 namespace {
 
 using namespace std::chrono_literals;
@@ -259,5 +259,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile fork_children{"A24", "Fork, exec, inheritance", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A24", "Fork, exec, inheritance", kScenarios};
+}  // namespace loopscope::scenarios::fork_children

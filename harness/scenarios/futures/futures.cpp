@@ -5,7 +5,7 @@
 
 #include "harness/scenario.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::futures {
 namespace {
 
 void callbacks_in_order(Context& cx) {
@@ -166,6 +166,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile futures{"F", "Futures and tasks", kScenarios};
+extern const ScenarioFile file{"F", "Futures and tasks", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::futures

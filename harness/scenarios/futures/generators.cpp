@@ -9,7 +9,7 @@
 #include "loops/async_generator.hpp"
 #include "loops/current.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::generators {
 namespace {
 
 using namespace std::chrono_literals;
@@ -163,5 +163,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile generators{"F", "Futures and tasks", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"F", "Futures and tasks", kScenarios};
+}  // namespace loopscope::scenarios::generators

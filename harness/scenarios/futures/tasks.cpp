@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "loops/current.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tasks {
 namespace {
 
 using namespace std::chrono_literals;
@@ -260,6 +260,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tasks{"F", "Futures and tasks", kScenarios};
+extern const ScenarioFile file{"F", "Futures and tasks", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::tasks

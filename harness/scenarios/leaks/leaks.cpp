@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::leaks {
 namespace {
 
 std::size_t descriptors(Context& cx) { return cx.open_descriptors().size(); }
@@ -203,5 +203,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile leaks{"A27", "Resource leaks", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A27", "Resource leaks", kScenarios};
+}  // namespace loopscope::scenarios::leaks

@@ -4,7 +4,7 @@
 #include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::life_closing {
 namespace {
 
 using namespace std::chrono_literals;
@@ -226,6 +226,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile life_closing{"A1", "Lifecycle", kScenarios};
+extern const ScenarioFile file{"A1", "Lifecycle", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::life_closing

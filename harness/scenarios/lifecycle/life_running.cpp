@@ -5,7 +5,7 @@
 #include "harness/scenarios/moments.hpp"
 #include "loops/current.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::life_running {
 namespace {
 
 using namespace std::chrono_literals;
@@ -276,6 +276,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile life_running{"A1", "Lifecycle", kScenarios};
+extern const ScenarioFile file{"A1", "Lifecycle", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::life_running

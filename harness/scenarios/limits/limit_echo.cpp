@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::limit_echo {
 namespace {
 
 constexpr std::size_t kWanted = 10'000;
@@ -111,5 +111,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile limit_echo{"A23", "Limits and scale", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A23", "Limits and scale", kScenarios};
+}  // namespace loopscope::scenarios::limit_echo

@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::limit_resources {
 namespace {
 
 std::size_t highest_descriptor(const Context& cx) {
@@ -116,5 +116,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile limit_resources{"A23", "Limits and scale", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A23", "Limits and scale", kScenarios};
+}  // namespace loopscope::scenarios::limit_resources

@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::limit_watching {
 namespace {
 
 // Watches a crowd and checks that exactly those made readable are served, each once. A loop over
@@ -254,5 +254,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile limit_watching{"A23", "Limits and scale", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A23", "Limits and scale", kScenarios};
+}  // namespace loopscope::scenarios::limit_watching

@@ -11,7 +11,7 @@
 #include "harness/scenarios/steps.hpp"
 #include "loops/os/resolve.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::dns_names {
 namespace {
 
 using namespace std::chrono_literals;
@@ -315,5 +315,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile dns_names{"A16", "DNS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A16", "DNS", kScenarios};
+}  // namespace loopscope::scenarios::dns_names

@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::pipe_descriptors {
 namespace {
 
 void regular_files_are_refused(Context& cx) {
@@ -142,5 +142,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile pipe_descriptors{"A12", "Pipes and FIFOs", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A12", "Pipes and FIFOs", kScenarios};
+}  // namespace loopscope::scenarios::pipe_descriptors

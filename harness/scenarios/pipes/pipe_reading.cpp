@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::pipe_reading {
 namespace {
 
 void data_then_end(Context& cx) {
@@ -171,5 +171,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile pipe_reading{"A12", "Pipes and FIFOs", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A12", "Pipes and FIFOs", kScenarios};
+}  // namespace loopscope::scenarios::pipe_reading

@@ -5,7 +5,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::pipe_refusals {
 namespace {
 
 void fifo_writer(Context& cx) {
@@ -99,5 +99,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile pipe_refusals{"A12", "Pipes and FIFOs", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A12", "Pipes and FIFOs", kScenarios};
+}  // namespace loopscope::scenarios::pipe_refusals

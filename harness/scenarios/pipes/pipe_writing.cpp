@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::pipe_writing {
 namespace {
 
 void peer_leaves(Context& cx) {
@@ -139,5 +139,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile pipe_writing{"A12", "Pipes and FIFOs", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A12", "Pipes and FIFOs", kScenarios};
+}  // namespace loopscope::scenarios::pipe_writing

@@ -7,7 +7,7 @@
 #include "harness/scenarios/moments.hpp"
 #include "loops/current.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::loops_per_thread {
 namespace {
 
 using namespace std::chrono_literals;
@@ -170,6 +170,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile loops_per_thread{"A22", "Loops per thread", kScenarios};
+extern const ScenarioFile file{"A22", "Loops per thread", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::loops_per_thread

@@ -7,7 +7,7 @@
 #include "loops/current.hpp"
 #include "loops/policy.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::policies {
 namespace {
 
 /// Leaves the process with the default policy, whatever happens.
@@ -248,5 +248,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile policies{"A22", "Loops per thread", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A22", "Loops per thread", kScenarios};
+}  // namespace loopscope::scenarios::policies

@@ -13,7 +13,7 @@
 #include "loops/current.hpp"
 #include "loops/runner.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::runners {
 namespace {
 
 using namespace std::chrono_literals;
@@ -226,5 +226,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile runners{"A22", "Loops per thread", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A22", "Loops per thread", kScenarios};
+}  // namespace loopscope::scenarios::runners

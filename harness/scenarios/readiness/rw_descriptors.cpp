@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::rw_descriptors {
 namespace {
 
 // Two ready readers; whichever runs first closes the other's descriptor and lets an idle pipe take
@@ -329,5 +329,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile rw_descriptors{"A5", "Readers and writers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A5", "Readers and writers", kScenarios};
+}  // namespace loopscope::scenarios::rw_descriptors

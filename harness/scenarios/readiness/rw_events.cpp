@@ -3,7 +3,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::rw_events {
 namespace {
 
 void level_triggered(Context& cx) {
@@ -288,5 +288,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile rw_events{"A5", "Readers and writers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A5", "Readers and writers", kScenarios};
+}  // namespace loopscope::scenarios::rw_events

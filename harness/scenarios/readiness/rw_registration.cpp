@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::rw_registration {
 namespace {
 
 // Each of two ready readers replaces the other: whichever runs first, the other one must not.
@@ -265,5 +265,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile rw_registration{"A5", "Readers and writers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A5", "Readers and writers", kScenarios};
+}  // namespace loopscope::scenarios::rw_registration

@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::reent_callbacks {
 namespace {
 
 // Held by a callback: acts when the loop destroys that callback.
@@ -179,5 +179,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile reent_callbacks{"A26", "Reentrancy", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A26", "Reentrancy", kScenarios};
+}  // namespace loopscope::scenarios::reent_callbacks

@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::reent_transports {
 namespace {
 
 // Does one thing in one callback and writes down all of them, whatever kind of protocol it is.
@@ -291,5 +291,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile reent_transports{"A26", "Reentrancy", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A26", "Reentrancy", kScenarios};
+}  // namespace loopscope::scenarios::reent_transports

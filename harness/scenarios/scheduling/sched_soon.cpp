@@ -10,7 +10,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sched_soon {
 namespace {
 
 using namespace std::chrono_literals;
@@ -247,6 +247,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sched_soon{"A2", "Scheduling", kScenarios};
+extern const ScenarioFile file{"A2", "Scheduling", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::sched_soon

@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/sendfile/numbered_file.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sendfile_ranges {
 namespace {
 
 /// Sends one range to a peer that reads along; the answer, after everything has arrived.
@@ -203,5 +203,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sendfile_ranges{"A17", "sendfile", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A17", "sendfile", kScenarios};
+}  // namespace loopscope::scenarios::sendfile_ranges

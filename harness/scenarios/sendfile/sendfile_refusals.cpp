@@ -6,7 +6,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/sendfile/numbered_file.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sendfile_refusals {
 namespace {
 
 /// A refusal names the call that failed and its code, and the number of descriptors stays.
@@ -177,5 +177,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sendfile_refusals{"A17", "sendfile", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A17", "sendfile", kScenarios};
+}  // namespace loopscope::scenarios::sendfile_refusals

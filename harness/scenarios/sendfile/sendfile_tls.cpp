@@ -3,7 +3,7 @@
 #include "harness/scenarios/sendfile/numbered_file.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sendfile_tls {
 namespace {
 
 /// A TLS client whose buffers are small and whose peer does nothing until release().
@@ -175,5 +175,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sendfile_tls{"A17", "sendfile", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A17", "sendfile", kScenarios};
+}  // namespace loopscope::scenarios::sendfile_tls

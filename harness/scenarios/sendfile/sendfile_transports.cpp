@@ -5,7 +5,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/sendfile/numbered_file.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sendfile_transports {
 namespace {
 
 Connection narrow_connection(Context& cx) {
@@ -265,5 +265,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sendfile_transports{"A17", "sendfile", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A17", "sendfile", kScenarios};
+}  // namespace loopscope::scenarios::sendfile_transports

@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::srv_accepting {
 namespace {
 
 /// A listening socket of the harness with clients that are connected and not accepted yet.
@@ -246,5 +246,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile srv_accepting{"A8", "Servers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A8", "Servers", kScenarios};
+}  // namespace loopscope::scenarios::srv_accepting

@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::srv_binding {
 namespace {
 
 ServerOptions at(std::vector<Endpoint> addresses) {
@@ -288,5 +288,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile srv_binding{"A8", "Servers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A8", "Servers", kScenarios};
+}  // namespace loopscope::scenarios::srv_binding

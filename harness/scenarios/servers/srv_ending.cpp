@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::srv_ending {
 namespace {
 
 void stops_listening(Context& cx) {
@@ -232,5 +232,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile srv_ending{"A8", "Servers", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A8", "Servers", kScenarios};
+}  // namespace loopscope::scenarios::srv_ending

@@ -9,7 +9,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::shut_pending {
 namespace {
 
 using namespace std::chrono_literals;
@@ -169,6 +169,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile shut_pending{"A28", "Shutdown with work pending", kScenarios};
+extern const ScenarioFile file{"A28", "Shutdown with work pending", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::shut_pending

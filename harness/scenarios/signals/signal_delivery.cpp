@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::signal_delivery {
 namespace {
 
 /// Runs `send` in another thread once this one sleeps in the loop.
@@ -165,5 +165,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile signal_delivery{"A14", "Signals", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A14", "Signals", kScenarios};
+}  // namespace loopscope::scenarios::signal_delivery

@@ -5,7 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::signal_ownership {
 namespace {
 
 bool removed(Context& cx, EventLoop& loop, int signum) {
@@ -244,5 +244,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile signal_ownership{"A14", "Signals", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A14", "Signals", kScenarios};
+}  // namespace loopscope::scenarios::signal_ownership

@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sock_accept {
 namespace {
 
 Accepted accepted(Context& cx, const Future<Accepted>& accepting) {
@@ -112,5 +112,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sock_accept{"A6", "sock_* operations", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A6", "sock_* operations", kScenarios};
+}  // namespace loopscope::scenarios::sock_accept

@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sock_connect {
 namespace {
 
 Socket stream_socket(AddressFamily family) {
@@ -204,5 +204,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sock_connect{"A6", "sock_* operations", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A6", "sock_* operations", kScenarios};
+}  // namespace loopscope::scenarios::sock_connect

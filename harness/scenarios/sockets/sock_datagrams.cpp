@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sock_datagrams {
 namespace {
 
 void exchange(Context& cx, Socket& socket, DatagramPeer& peer) {
@@ -179,5 +179,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sock_datagrams{"A6", "sock_* operations", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A6", "sock_* operations", kScenarios};
+}  // namespace loopscope::scenarios::sock_datagrams

@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sock_recv {
 namespace {
 
 void recv_basic(Context& cx) {
@@ -191,5 +191,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sock_recv{"A6", "sock_* operations", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A6", "sock_* operations", kScenarios};
+}  // namespace loopscope::scenarios::sock_recv

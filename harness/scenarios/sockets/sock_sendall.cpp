@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::sock_sendall {
 namespace {
 
 Bytes pattern(std::size_t size) {
@@ -139,5 +139,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile sock_sendall{"A6", "sock_* operations", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A6", "sock_* operations", kScenarios};
+}  // namespace loopscope::scenarios::sock_sendall

@@ -6,7 +6,7 @@
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::proc_ending {
 namespace {
 
 bool harmless(const Result<void>& sent) { return sent.ok() || sent.error().is_errno(ESRCH); }
@@ -139,5 +139,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile proc_ending{"A15", "Subprocesses", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A15", "Subprocesses", kScenarios};
+}  // namespace loopscope::scenarios::proc_ending

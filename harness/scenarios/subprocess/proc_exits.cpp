@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::proc_exits {
 namespace {
 
 void exit_codes(Context& cx) {
@@ -273,5 +273,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile proc_exits{"A15", "Subprocesses", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A15", "Subprocesses", kScenarios};
+}  // namespace loopscope::scenarios::proc_exits

@@ -10,7 +10,7 @@
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::proc_starting {
 namespace {
 
 Result<ProcessLink> attempt(Context& cx, ProcessOptions options) {
@@ -317,5 +317,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile proc_starting{"A15", "Subprocesses", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A15", "Subprocesses", kScenarios};
+}  // namespace loopscope::scenarios::proc_starting

@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::proc_streams {
 namespace {
 
 void output_before_exit(Context& cx) {
@@ -245,5 +245,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile proc_streams{"A15", "Subprocesses", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A15", "Subprocesses", kScenarios};
+}  // namespace loopscope::scenarios::proc_streams

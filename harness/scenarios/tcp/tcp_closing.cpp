@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_closing {
 namespace {
 
 std::string numbers(std::size_t size) {
@@ -131,5 +131,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_closing{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_closing

@@ -6,7 +6,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_connect {
 namespace {
 
 /// A loopback address whose listener's queue is full: a connect there is never answered.
@@ -257,5 +257,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_connect{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_connect

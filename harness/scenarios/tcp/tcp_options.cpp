@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_options {
 namespace {
 
 bool has(const Transport& transport, posix::SocketFlag flag) {
@@ -68,5 +68,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_options{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_options

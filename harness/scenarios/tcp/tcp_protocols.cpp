@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_protocols {
 namespace {
 
 void switching_kinds(Context& cx) {
@@ -126,5 +126,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_protocols{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_protocols

@@ -3,7 +3,7 @@
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_refusals {
 namespace {
 
 ProtocolFactory factory(Context& cx) {
@@ -203,5 +203,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_refusals{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_refusals

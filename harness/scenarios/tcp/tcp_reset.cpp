@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tcp_reset {
 namespace {
 
 void must_be_a_reset(Context& cx, const StreamRecorder& seen) {
@@ -94,5 +94,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tcp_reset{"A7", "TCP transports", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A7", "TCP transports", kScenarios};
+}  // namespace loopscope::scenarios::tcp_reset

@@ -6,7 +6,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::pseudo_terminals {
 namespace {
 
 /// Waits until a terminal's driver, which has workers of its own, has passed `count` bytes on.
@@ -228,5 +228,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile pseudo_terminals{"A13", "TTY and PTY", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A13", "TTY and PTY", kScenarios};
+}  // namespace loopscope::scenarios::pseudo_terminals

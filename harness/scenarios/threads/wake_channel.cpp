@@ -8,7 +8,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::wake_channel {
 namespace {
 
 using namespace std::chrono_literals;
@@ -96,6 +96,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile wake_channel{"A4", "Threads and wake-up", kScenarios};
+extern const ScenarioFile file{"A4", "Threads and wake-up", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::wake_channel

@@ -12,7 +12,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::wake_threadsafe {
 namespace {
 
 using namespace std::chrono_literals;
@@ -271,6 +271,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile wake_threadsafe{"A4", "Threads and wake-up", kScenarios};
+extern const ScenarioFile file{"A4", "Threads and wake-up", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::wake_threadsafe

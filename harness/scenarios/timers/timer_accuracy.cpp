@@ -9,7 +9,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::timer_accuracy {
 namespace {
 
 using namespace std::chrono_literals;
@@ -209,6 +209,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile timer_accuracy{"A3", "Timers and clock", kScenarios};
+extern const ScenarioFile file{"A3", "Timers and clock", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::timer_accuracy

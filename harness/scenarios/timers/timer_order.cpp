@@ -11,7 +11,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::timer_order {
 namespace {
 
 using namespace std::chrono_literals;
@@ -329,6 +329,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile timer_order{"A3", "Timers and clock", kScenarios};
+extern const ScenarioFile file{"A3", "Timers and clock", kScenarios};
 
-}  // namespace loopscope::scenarios
+}  // namespace loopscope::scenarios::timer_order

@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tls_certificates {
 namespace {
 
 /// A client that trusts `authority` meets a server that shows `certificate`.
@@ -174,5 +174,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tls_certificates{"A18", "TLS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A18", "TLS", kScenarios};
+}  // namespace loopscope::scenarios::tls_certificates

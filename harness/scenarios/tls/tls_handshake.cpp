@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tls_handshake {
 namespace {
 
 using std::chrono::milliseconds;
@@ -304,5 +304,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tls_handshake{"A18", "TLS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A18", "TLS", kScenarios};
+}  // namespace loopscope::scenarios::tls_handshake

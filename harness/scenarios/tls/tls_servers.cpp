@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tls_servers {
 namespace {
 
 struct Seen {
@@ -126,5 +126,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tls_servers{"A18", "TLS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A18", "TLS", kScenarios};
+}  // namespace loopscope::scenarios::tls_servers

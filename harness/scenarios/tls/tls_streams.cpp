@@ -4,7 +4,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tls_streams {
 namespace {
 
 using std::chrono::milliseconds;
@@ -366,5 +366,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tls_streams{"A18", "TLS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A18", "TLS", kScenarios};
+}  // namespace loopscope::scenarios::tls_streams

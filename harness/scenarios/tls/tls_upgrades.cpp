@@ -2,7 +2,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/tls/secured.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::tls_upgrades {
 namespace {
 
 /// The outcome of start_tls on a connection of the subject, the loop running until then.
@@ -197,5 +197,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile tls_upgrades{"A18", "TLS", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A18", "TLS", kScenarios};
+}  // namespace loopscope::scenarios::tls_upgrades

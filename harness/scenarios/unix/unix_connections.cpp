@@ -5,7 +5,7 @@
 #include "harness/scenarios/recorders.hpp"
 #include "harness/scenarios/serving.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::unix_connections {
 namespace {
 
 Future<Link> connecting(Context& cx, const std::string& path,
@@ -270,5 +270,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile unix_connections{"A10", "Unix sockets", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A10", "Unix sockets", kScenarios};
+}  // namespace loopscope::scenarios::unix_connections

@@ -6,7 +6,7 @@
 #include "harness/scenarios/serving.hpp"
 #include "loops/os/socket_file.hpp"
 
-namespace loopscope::scenarios {
+namespace loopscope::scenarios::unix_servers {
 namespace {
 
 bool socket_at(const std::string& path) { return os::socket_file_at(path).has_value(); }
@@ -255,5 +255,5 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-extern const ScenarioFile unix_servers{"A10", "Unix sockets", kScenarios};
-}  // namespace loopscope::scenarios
+extern const ScenarioFile file{"A10", "Unix sockets", kScenarios};
+}  // namespace loopscope::scenarios::unix_servers

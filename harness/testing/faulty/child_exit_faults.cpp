@@ -7,7 +7,7 @@
 #include "harness/testing/own_turn.hpp"
 #include "loops/os/process_id.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::child_exit_faults {
 namespace {
 
 /// An ExitWatcher around the real one, which passes everything on.
@@ -229,5 +229,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile child_exit_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::child_exit_faults

@@ -11,7 +11,7 @@
 #include "harness/testing/own_turn.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::closing_faults {
 namespace {
 
 class ClosesTwice final : public SelectorLoop {
@@ -289,5 +289,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile closing_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::closing_faults

@@ -3,7 +3,7 @@
 
 #include "harness/testing/serving.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::connection_faults {
 namespace {
 
 /// Whoever paused waits for ever.
@@ -58,5 +58,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile connection_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::connection_faults

@@ -2,7 +2,7 @@
 #include "harness/posix/descriptor_tools.hpp"
 #include "harness/testing/between.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::datagram_faults {
 namespace {
 
 class CutShort final : public DatagramBetween {
@@ -237,5 +237,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile datagram_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::datagram_faults

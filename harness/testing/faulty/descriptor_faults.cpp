@@ -6,7 +6,7 @@
 #include "harness/testing/own_turn.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::descriptor_faults {
 namespace {
 
 /// As a sender over sendmmsg(2) that does not look at how many of its messages were taken.
@@ -180,5 +180,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile descriptor_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::descriptor_faults

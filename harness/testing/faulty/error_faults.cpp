@@ -6,7 +6,7 @@
 #include "harness/testing/between.hpp"
 #include "harness/testing/own_turn.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::error_faults {
 namespace {
 
 using namespace std::chrono_literals;
@@ -261,5 +261,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile error_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::error_faults

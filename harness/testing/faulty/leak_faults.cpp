@@ -5,7 +5,7 @@
 #include "harness/testing/between.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::leak_faults {
 namespace {
 
 /// Every transport leaves a duplicate of its descriptor open.
@@ -137,5 +137,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile leak_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::leak_faults

@@ -12,7 +12,7 @@
 #include "loops/os/process_id.hpp"
 #include "loops/os/resolve.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::offload_faults {
 namespace {
 
 using Addresses = std::vector<Endpoint>;
@@ -385,5 +385,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile offload_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::offload_faults

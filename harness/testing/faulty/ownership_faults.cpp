@@ -13,7 +13,7 @@
 #include "loops/os/process_id.hpp"
 #include "loops/policy.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::ownership_faults {
 namespace {
 
 class MarkerLeft final : public SelectorLoop {
@@ -121,12 +121,18 @@ class NotInAChild final : public SelectorLoop {
                                         "fork.daemonise"};
   static constexpr Names kKeeps[] = {"policy.fork_resets", "fork.exec_cloexec_all"};
   Result<void> run_forever() override {
-    if (kFirstProcess != os::process_id()) return make_error(Errc::invalid_state, "run_forever");
+    if (first_process_ != os::process_id()) return make_error(Errc::invalid_state, "run_forever");
     return SelectorLoop::run_forever();
   }
 
  private:
-  static inline const long kFirstProcess = os::process_id();
+  /// That of the first of these loops: a child inherits the answer.
+  static long first_process() {
+    static const long pid = os::process_id();
+    return pid;
+  }
+
+  long first_process_ = first_process();
 };
 
 /// Takes descriptors out of the set that it shares with its parent, one by one, and all at its end.
@@ -206,5 +212,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile ownership_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::ownership_faults

@@ -7,7 +7,7 @@
 #include "harness/testing/relay.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::process_faults {
 namespace {
 
 /// Stands between a process transport and the user's protocol, and passes everything on.
@@ -299,5 +299,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile process_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::process_faults

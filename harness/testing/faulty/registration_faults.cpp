@@ -5,7 +5,7 @@
 
 #include "harness/testing/wrapped_selector.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::registration_faults {
 namespace {
 
 using Reader = std::function<void()>;
@@ -304,5 +304,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile registration_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::registration_faults

@@ -5,7 +5,7 @@
 
 #include "harness/testing/own_turn.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::scheduling_faults {
 namespace {
 
 class LifoSoon final : public OwnTurn {
@@ -143,5 +143,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile scheduling_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::scheduling_faults

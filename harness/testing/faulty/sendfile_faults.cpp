@@ -7,7 +7,7 @@
 #include "loops/common/file_transfer.hpp"
 #include "loops/os/file.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::sendfile_faults {
 namespace {
 
 using Sent = Result<std::uint64_t>;
@@ -398,5 +398,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile sendfile_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::sendfile_faults

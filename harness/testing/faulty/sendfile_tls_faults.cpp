@@ -5,7 +5,7 @@
 #include "loops/common/file_transfer.hpp"
 #include "loops/os/file.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::sendfile_tls_faults {
 namespace {
 
 using Sent = Result<std::uint64_t>;
@@ -143,5 +143,5 @@ const FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile sendfile_tls_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::sendfile_tls_faults

@@ -5,7 +5,7 @@
 #include "loops/common/accept_failure.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::server_accept_faults {
 namespace {
 
 /// Lists the errors of accept(2) and goes on listening: the client in the queue brings it back.
@@ -165,5 +165,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile server_accept_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::server_accept_faults

@@ -1,7 +1,7 @@
 // Loops that bind wrongly or hear only half of the options of create_server, in one way each.
 #include "harness/testing/serving.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::server_bind_faults {
 namespace {
 
 /// Changes the options before they are used.
@@ -125,5 +125,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile server_bind_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::server_bind_faults

@@ -2,7 +2,7 @@
 #include "harness/testing/serving.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::server_end_faults {
 namespace {
 
 /// Somebody still holds the listening socket: an accept in flight, for one.
@@ -143,5 +143,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile server_end_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::server_end_faults

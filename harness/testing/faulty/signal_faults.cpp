@@ -10,7 +10,7 @@
 #include "loops/os/pipe.hpp"
 #include "loops/os/process_id.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::signal_faults {
 namespace {
 
 using Action = std::function<void()>;
@@ -341,5 +341,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile signal_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::signal_faults

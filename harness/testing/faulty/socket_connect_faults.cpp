@@ -4,7 +4,7 @@
 #include "harness/testing/poll_based.hpp"
 #include "harness/testing/relay.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::socket_connect_faults {
 namespace {
 
 class ConnectedTooEarly final : public SelectorLoop {
@@ -211,5 +211,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile socket_connect_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::socket_connect_faults

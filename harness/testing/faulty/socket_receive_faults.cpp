@@ -5,7 +5,7 @@
 #include "harness/testing/poll_based.hpp"
 #include "harness/testing/relay.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::socket_receive_faults {
 namespace {
 
 class HangsAfterTheEnd final : public SelectorLoop {
@@ -239,5 +239,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile socket_receive_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::socket_receive_faults

@@ -5,7 +5,7 @@
 #include "harness/testing/poll_based.hpp"
 #include "harness/testing/relay.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::socket_send_faults {
 namespace {
 
 class FirstChunkOnly final : public SelectorLoop {
@@ -109,5 +109,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile socket_send_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::socket_send_faults

@@ -12,7 +12,7 @@
 #include "loops/current.hpp"
 #include "loops/os/process_id.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::stopping_faults {
 namespace {
 
 using namespace std::chrono_literals;
@@ -306,5 +306,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile stopping_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::stopping_faults

@@ -5,7 +5,7 @@
 #include "harness/testing/between.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::stream_reading_faults {
 namespace {
 
 class LostTwice final : public StreamBetween {
@@ -268,5 +268,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile stream_reading_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::stream_reading_faults

@@ -5,7 +5,7 @@
 #include "harness/testing/between.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::stream_writing_faults {
 namespace {
 
 /// A writer that the user did not close never ends.
@@ -260,5 +260,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile stream_writing_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::stream_writing_faults

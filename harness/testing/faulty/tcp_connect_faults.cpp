@@ -6,7 +6,7 @@
 #include "harness/testing/relay.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::tcp_connect_faults {
 namespace {
 
 class FirstAddressOnly final : public SelectorLoop {
@@ -245,5 +245,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile tcp_connect_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::tcp_connect_faults

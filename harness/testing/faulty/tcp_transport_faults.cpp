@@ -2,7 +2,7 @@
 #include "harness/testing/between.hpp"
 #include "harness/testing/own_turn.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::tcp_transport_faults {
 namespace {
 
 /// The permanent readiness of the end keeps the loop awake.
@@ -237,5 +237,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile tcp_transport_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::tcp_transport_faults

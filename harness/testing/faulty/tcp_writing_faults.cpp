@@ -2,7 +2,7 @@
 #include "harness/testing/between.hpp"
 #include "harness/testing/own_turn.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::tcp_writing_faults {
 namespace {
 
 /// Offers each write to the system once and forgets what it did not take.
@@ -117,5 +117,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile tcp_writing_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::tcp_writing_faults

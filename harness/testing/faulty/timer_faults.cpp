@@ -12,7 +12,7 @@
 
 #include "harness/testing/own_turn.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::timer_faults {
 namespace {
 
 using namespace std::chrono_literals;
@@ -361,5 +361,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile timer_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::timer_faults

@@ -4,7 +4,7 @@
 
 #include "harness/testing/tls_based.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::tls_handshake_faults {
 namespace {
 
 class NoHandshakeTimer final : public TlsTransport {
@@ -338,5 +338,5 @@ const FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile tls_handshake_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::tls_handshake_faults

@@ -3,7 +3,7 @@
 
 #include "harness/testing/tls_based.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::tls_stream_faults {
 namespace {
 
 class NothingBuffered final : public TlsTransport {
@@ -211,5 +211,5 @@ const FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile tls_stream_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::tls_stream_faults

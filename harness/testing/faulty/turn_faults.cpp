@@ -5,7 +5,7 @@
 #include "harness/testing/between.hpp"
 #include "harness/testing/condition.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::turn_faults {
 namespace {
 
 /// Runs what is ready, and what that adds and posts, until nothing is left. Then looks at I/O.
@@ -178,5 +178,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile turn_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::turn_faults

@@ -6,7 +6,7 @@
 #include "harness/testing/relay.hpp"
 #include "harness/testing/serving.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::unix_faults {
 namespace {
 
 /// Changes the options of create_unix_server before they are used.
@@ -224,5 +224,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile unix_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::unix_faults

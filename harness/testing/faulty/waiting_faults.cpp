@@ -5,7 +5,7 @@
 #include "harness/testing/condition.hpp"
 #include "harness/testing/wrapped_selector.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::waiting_faults {
 namespace {
 
 /// Switches descriptors off in the selector below, and on again.
@@ -383,5 +383,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile waiting_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::waiting_faults

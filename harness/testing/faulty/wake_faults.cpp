@@ -12,7 +12,7 @@
 #include "harness/testing/own_turn.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::testing {
+namespace loopscope::testing::wake_faults {
 namespace {
 
 using namespace std::chrono_literals;
@@ -301,5 +301,5 @@ constexpr FaultyLoop kLoops[] = {
 
 }  // namespace
 
-extern const FaultyFile wake_faults{kLoops};
-}  // namespace loopscope::testing
+extern const FaultyFile file{kLoops};
+}  // namespace loopscope::testing::wake_faults
