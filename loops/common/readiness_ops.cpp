@@ -36,13 +36,14 @@ struct ReadinessOps::OperationOf final : Operation {
 
 template <class T, class Try>
 Future<T> ReadinessOps::start(std::string_view op, Socket& socket, Direction direction,
-                              Try attempt) {
+                              Try attempt, bool blocks_when_ready) {
   EventLoop& loop = readiness_.event_loop();
   if (const Result<void> may = check_socket(loop, op, socket); !may.ok()) {
     return loop.template done_future<T>(may.error());
   }
   Future<T> future = loop.template create_future<T>();
   auto operation = std::make_shared<OperationOf<T, Try>>(future, std::move(attempt));
+  operation->blocks_when_ready = blocks_when_ready;
   const Key key{socket.native(), direction};
   // An earlier operation that waits goes first.
   if (!pending_.contains(key) && operation->attempt()) return future;
@@ -53,44 +54,65 @@ Future<T> ReadinessOps::start(std::string_view op, Socket& socket, Direction dir
   return future;
 }
 
+Result<void> ReadinessOps::arm(Key key) {
+  return readiness_.watch(key.first, key.second, [this, key] { serve(key); });
+}
+
+void ReadinessOps::disarm(std::map<Key, Queue>::iterator served) {
+  const Key key = served->first;
+  served->second.pause_over.cancel();
+  pending_.erase(served);
+  readiness_.unwatch(key.first, key.second);
+}
+
 Result<void> ReadinessOps::enqueue(Key key, std::shared_ptr<Operation> operation) {
   Queue& queue = pending_[key];
-  if (queue.empty()) {
-    const Result<void> armed = readiness_.watch(key.first, key.second, [this, key] { serve(key); });
+  if (queue.operations.empty()) {
+    const Result<void> armed = arm(key);
     if (!armed.ok()) {
       pending_.erase(key);
       return armed;
     }
   }
-  queue.push_back(std::move(operation));
+  queue.operations.push_back(std::move(operation));
   return {};
 }
 
 void ReadinessOps::drop(Key key, const Operation* operation) {
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
-  Queue& queue = found->second;
-  std::erase_if(queue, [operation](const auto& entry) { return entry.get() == operation; });
-  if (!queue.empty()) return;
-  pending_.erase(found);
-  readiness_.unwatch(key.first, key.second);
+  auto& operations = found->second.operations;
+  std::erase_if(operations, [operation](const auto& each) { return each.get() == operation; });
+  if (operations.empty()) disarm(found);
 }
 
 void ReadinessOps::serve(Key key) {
   const auto found = pending_.find(key);
   if (found == pending_.end()) return;
   Queue& queue = found->second;
-  const std::shared_ptr<Operation> first = queue.front();
-  if (!first->attempt()) return;  // A spurious event: keep waiting.
-  queue.pop_front();
-  if (!queue.empty()) return;  // The next one is tried when the descriptor is still ready.
-  pending_.erase(found);
+  const std::shared_ptr<Operation> first = queue.operations.front();
+  if (!first->attempt()) {
+    if (first->blocks_when_ready) pause(key, queue);
+    return;  // else a spurious event: keep waiting
+  }
+  queue.backoff.reset();
+  queue.operations.pop_front();
+  // The next one is tried when the descriptor is still ready.
+  if (queue.operations.empty()) disarm(found);
+}
+
+void ReadinessOps::pause(Key key, Queue& queue) {
   readiness_.unwatch(key.first, key.second);
+  queue.pause_over = readiness_.event_loop().call_later(queue.backoff.next(), [this, key] {
+    // An error: somebody else watches it now, or it is closed. Trying tells.
+    if (pending_.contains(key) && !arm(key).ok()) serve(key);
+  });
 }
 
 void ReadinessOps::clear() {
-  const std::map<Key, Queue> dropped = std::move(pending_);
+  std::map<Key, Queue> dropped = std::move(pending_);
   pending_.clear();
+  for (auto& [key, queue] : dropped) queue.pause_over.cancel();
 }
 
 Future<Bytes> ReadinessOps::recv(Socket& socket, std::size_t max_bytes) {
@@ -154,11 +176,14 @@ Future<void> ReadinessOps::sendall(Socket& socket, Bytes data) {
                      });
 }
 
+// A Unix socket without a peer has room, and the receiver's queue has not: unix(7).
 Future<std::size_t> ReadinessOps::sendto(Socket& socket, Bytes data, Endpoint peer) {
-  return start<std::size_t>("sock_sendto", socket, Direction::write,
-                            [fd = socket.native(), data = std::move(data), peer] {
-                              return os::sendto(fd, data, peer.size() == 0 ? nullptr : &peer);
-                            });
+  return start<std::size_t>(
+      "sock_sendto", socket, Direction::write,
+      [fd = socket.native(), data = std::move(data), peer] {
+        return os::sendto(fd, data, peer.size() == 0 ? nullptr : &peer);
+      },
+      true);
 }
 
 Future<void> ReadinessOps::connect(Socket& socket, Endpoint peer) {

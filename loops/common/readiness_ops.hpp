@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "loops/common/backoff.hpp"
 #include "loops/common/readiness.hpp"
 #include "loops/event_loop.hpp"
 
@@ -49,17 +50,27 @@ class ReadinessOps {
     virtual ~Operation() = default;
     /// true when the operation is over, one way or the other.
     virtual bool attempt() = 0;
+    /// May it block on a descriptor that is ready? Then it is tried again after a pause.
+    bool blocks_when_ready = false;
   };
   template <class T, class Try>
   struct OperationOf;
   using Key = std::pair<os::NativeSocket, Direction>;
-  using Queue = std::deque<std::shared_ptr<Operation>>;
+  struct Queue {
+    std::deque<std::shared_ptr<Operation>> operations;
+    Backoff backoff;
+    Handle pause_over;
+  };
 
   template <class T, class Try>
-  Future<T> start(std::string_view op, Socket& socket, Direction direction, Try attempt);
+  Future<T> start(std::string_view op, Socket& socket, Direction direction, Try attempt,
+                  bool blocks_when_ready = false);
   Result<void> enqueue(Key key, std::shared_ptr<Operation> operation);
   void drop(Key key, const Operation* operation);
   void serve(Key key);
+  Result<void> arm(Key key);
+  void pause(Key key, Queue& queue);
+  void disarm(std::map<Key, Queue>::iterator served);
 
   Readiness& readiness_;
   std::map<Key, Queue> pending_;

@@ -1,6 +1,7 @@
 // Datagram endpoints over readiness.
 #include "loops/common/datagram.hpp"
 
+#include "loops/common/backoff.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -21,9 +22,17 @@ class SelectorDatagram final : public DatagramEndpoint {
   void wait_for_room() override {
     watch(Direction::write, [this] { on_writable(); });
   }
-  void room_not_needed() override { unwatch(Direction::write); }
+  void room_not_needed() override {
+    unwatch(Direction::write);
+    pause_over_.cancel();
+  }
+  void ending(const std::optional<Error>&) override { pause_over_.cancel(); }
   void on_readable();
   void on_writable();
+  void pause();
+
+  Backoff backoff_;
+  Handle pause_over_;
 };
 
 void SelectorDatagram::on_readable() {
@@ -53,14 +62,32 @@ bool SelectorDatagram::offer(ByteView data, const Endpoint* to) {
 
 void SelectorDatagram::on_writable() {
   const std::shared_ptr<DatagramEndpoint> keep = shared_from_this();
+  bool sends = false;
   while (!queue_.empty()) {
     const Queued& first = queue_.front();
     const Result<os::Transfer> sent =
         os::sendto(fd_.get(), first.data, first.to ? &*first.to : nullptr);
     if (sent.ok() && !*sent) break;
+    sends = true;
     if (!sent_first(sent.ok() ? Result<void>() : Result<void>(sent.error()))) return;
   }
+  if (sends) {
+    backoff_.reset();
+  } else if (!queue_.empty()) {
+    pause();
+  }
   moved();
+}
+
+// Writable, and yet it would block: the socket has room, and the receiver's queue has not (unix(7),
+// an endpoint without a peer). The system never tells when that one moves on.
+void SelectorDatagram::pause() {
+  unwatch(Direction::write);
+  const std::weak_ptr<DatagramEndpoint> self = weak_from_this();
+  pause_over_ = loop_->call_later(backoff_.next(), [this, self] {
+    const std::shared_ptr<DatagramEndpoint> keep = self.lock();
+    if (keep != nullptr && !lost_ && loop_ != nullptr) wait_for_room();
+  });
 }
 
 }  // namespace

@@ -6,22 +6,38 @@
 namespace loopscope::scenarios::udp_sending {
 namespace {
 
-/// An endpoint over a Unix datagram socket whose peer does not read: unlike UDP, which drops, it
+/// An endpoint whose datagrams go to a Unix socket that does not read: unlike UDP, which drops, it
 /// makes the sender wait.
 struct FullEndpoint {
+  /// Over a pair of sockets that are connected to each other.
   explicit FullEndpoint(Context& cx) {
     auto [ours, theirs] = os::open_socketpair(SocketType::datagram).value();
     peer = DatagramPeer(std::move(theirs));
-    DatagramOptions options;
     Socket socket{std::move(ours)};
+    DatagramOptions options;
     options.sock = &socket;
+    fill(cx, std::move(options));
+  }
+  /// Over sockets that only have names: nobody is connected.
+  FullEndpoint(Context& cx, std::string_view mine, std::string_view theirs) {
+    to = ours(Endpoint::unix_path(cx.temp_path(theirs)));
+    os::UniqueFd bound =
+        ours(os::open_socket(AddressFamily::unix_domain, SocketType::datagram, true));
+    ours(os::bind(bound.get(), *to));
+    peer = DatagramPeer(std::move(bound));
+    DatagramOptions options;
+    options.local_addr = ours(Endpoint::unix_path(cx.temp_path(mine)));
+    fill(cx, std::move(options));
+  }
+  void fill(Context& cx, DatagramOptions options) {
     open = open_endpoint(cx, std::move(options));
     while (open->get_write_buffer_size() == 0) send_next(cx);
     for (int i = 0; i < 20; ++i) send_next(cx);
   }
   void send_next(Context& cx) {
     if (sent > 20'000) cx.failed("the queue fills up", "a queued datagram", "none");
-    cx.ok(open->sendto(view(std::to_string(sent) + std::string(400, '.'))), "sendto");
+    cx.ok(open->sendto(view(std::to_string(sent) + std::string(400, '.')), to ? &*to : nullptr),
+          "sendto");
     ++sent;
   }
   /// Reads at the peer whatever is there; every datagram has to be the next one, and whole.
@@ -34,6 +50,7 @@ struct FullEndpoint {
   }
 
   DatagramPeer peer;
+  std::optional<Endpoint> to;
   WatchedDatagram open;
   std::size_t sent = 0, received = 0;
 };
@@ -47,6 +64,18 @@ void full_queue_waits(Context& cx) {
   cx.run_until([&] { return full.drain(cx), full.received == full.sent; });
   cx.equal(full.open->get_write_buffer_size(), 0u, "nothing stays queued");
   cx.equal(full.open.seen->resumes, 1u, "resume_writing is called once");
+}
+
+// The endpoint's own socket has room all the time.
+void full_peer_without_spinning(Context& cx) {
+  FullEndpoint full(cx, "endpoint", "peer");
+  cx.at_most(waits_while_idle(cx, std::chrono::milliseconds(100)), kFewWaits,
+             "waits in 100 ms in which the peer reads nothing");
+  full.open->close();
+  cx.run_until([&] { return full.drain(cx), full.open.seen->lost > 0; });
+  full.drain(cx);
+  cx.equal(full.received, full.sent, "datagrams that arrived");
+  cx.equal(full.open.seen->errors.size(), 0u, "errors");
 }
 
 void close_flushes(Context& cx) {
@@ -119,6 +148,17 @@ constexpr Scenario kScenarios[] = {
      .needs = kNeeds,
      .body = full_queue_waits,
      .severity = Severity::common,
+     .api = kApi,
+     .limit = kLimit},
+    {.id = "udp.send.full_peer",
+     .promise = "Datagrams to an unconnected Unix peer that does not read wait without spinning.",
+     .source = "man 7 unix; github.com/libuv/libuv/issues/5194: a socket that is writable, and "
+               "whose sends would block",
+     .needs = kNeeds | CapSet{Cap::call_later, Cap::native_socket},
+     .body = full_peer_without_spinning,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::edge,
      .api = kApi,
      .limit = kLimit},
     {.id = "udp.close.flush",

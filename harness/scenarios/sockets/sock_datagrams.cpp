@@ -1,4 +1,5 @@
 // sock_sendto, sock_recvfrom, sock_recvfrom_into; and the sockets that every sock_* call refuses.
+#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 
@@ -91,6 +92,31 @@ void refused_then_usable(Context& cx) {
   cx.equal(text(next.value()), "still here", "what the socket receives afterwards");
 }
 
+// The socket itself has room all the time.
+void full_peer_without_spinning(Context& cx) {
+  EventLoop& loop = cx.loop();
+  const Endpoint to = ours(Endpoint::unix_path(cx.temp_path("peer")));
+  os::UniqueFd bound = ours(os::open_socket(AddressFamily::unix_domain, SocketType::datagram));
+  ours(os::bind(bound.get(), to));
+  Socket socket = ours(Socket::make(AddressFamily::unix_domain, SocketType::datagram));
+  std::vector<Future<std::size_t>> sends;
+  while (sends.empty() || sends.back().done()) {
+    if (sends.size() > 20'000) cx.failed("the peer's queue fills up", "a full queue", "none");
+    sends.push_back(loop.sock_sendto(socket, bytes(std::to_string(sends.size())), to));
+  }
+  cx.at_most(waits_while_idle(cx, std::chrono::milliseconds(100)), kFewWaits,
+             "waits in 100 ms in which the peer reads nothing");
+  Future<std::size_t> doomed = loop.sock_sendto(socket, bytes("cancelled"), to);
+  cx.is_true(doomed.cancel(), "a send that waits can be cancelled");
+  for (std::size_t i = 0; i < sends.size(); ++i) {
+    if (i > 0) cx.is_true(run_patiently(cx, [&] { return posix::readable(bound.get()); }), "more");
+    cx.equal(take(bound.get()), std::to_string(i), "each datagram, in order");
+  }
+  cx.ok(await_outcome(cx, sends.back()), "the send that had to wait");
+  turn(cx);
+  cx.is_true(!posix::readable(bound.get()), "nothing else was sent");
+}
+
 // Everything is made ready beforehand, so that a loop that does not look is not caught in a call
 // that blocks: it shows as one that accepts.
 void nonblocking_required(Context& cx) {
@@ -127,6 +153,7 @@ void nonblocking_required(Context& cx) {
 }
 
 constexpr std::string_view kDatagrams[] = {"sock_sendto", "sock_recvfrom"};
+constexpr std::string_view kSendto[] = {"sock_sendto"};
 constexpr std::string_view kRecvfrom[] = {"sock_recvfrom"};
 constexpr std::string_view kInto[] = {"sock_recvfrom_into"};
 constexpr std::string_view kRefused[] = {"sock_connect", "sock_recv", "sock_sendall"};
@@ -144,6 +171,16 @@ constexpr Scenario kScenarios[] = {
      .body = sendto_recvfrom,
      .severity = Severity::common,
      .api = kDatagrams},
+    {.id = "sock.sendto.full_peer",
+     .promise = "A send to an unconnected Unix peer that does not read waits without spinning.",
+     .source = "man 7 unix; github.com/libuv/libuv/issues/5194: a socket that is writable, and "
+               "whose sends would block",
+     .needs = {Cap::sock_datagram, Cap::call_later, Cap::native_socket},
+     .body = full_peer_without_spinning,
+     .level = Level::should,
+     .authority = Authority::de_facto,
+     .severity = Severity::edge,
+     .api = kSendto},
     {.id = "sock.recvfrom.waits",
      .promise = "A receive waits for a datagram, also after an earlier one was cancelled.",
      .source = "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.sock_recvfrom",

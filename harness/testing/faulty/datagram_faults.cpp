@@ -137,6 +137,38 @@ class SharesItsPort final : public DatagramBetween {
   }
 };
 
+/// Looks in every iteration whether it is over: as waiting for a socket that has room is, when it
+/// is the peer that has none.
+template <class Over>
+void look_again(SelectorLoop& loop, Over over) {
+  loop.call_soon([&loop, over] {
+    if (!over()) look_again(loop, over);
+  });
+}
+
+class SpinsWhileQueued final : public DatagramBetween {
+ public:
+  using DatagramBetween::DatagramBetween;
+  Result<void> sendto(ByteView data, const Endpoint* to) override {
+    const bool first = get_write_buffer_size() == 0;
+    const Result<void> sent = below_->sendto(data, to);
+    if (first && get_write_buffer_size() > 0) {
+      look_again(loop_, [keep = shared_from_this(), this] { return get_write_buffer_size() == 0; });
+    }
+    return sent;
+  }
+};
+
+class SpinsWhileSending final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  Future<std::size_t> sock_sendto(Socket& socket, Bytes data, Endpoint peer) override {
+    Future<std::size_t> sent = SelectorLoop::sock_sendto(socket, std::move(data), peer);
+    if (!sent.done()) look_again(*this, [sent] { return sent.done(); });
+    return sent;
+  }
+};
+
 /// Ignores one of the options, or adopts a socket whatever stands beside it.
 template <bool broadcast, bool share, bool beside_socket>
 class IgnoresOptions final : public SelectorLoop {
@@ -162,6 +194,8 @@ constexpr Names kFlush[] = {"udp.close.flush"};
 constexpr Names kLate[] = {"udp.close.no_callbacks_after"};
 constexpr Names kPeer[] = {"udp.sendto.wrong_peer"};
 constexpr Names kQueue[] = {"udp.send.buffering", "udp.close.flush"};
+constexpr Names kFullPeer[] = {"udp.send.full_peer"};
+constexpr Names kFullSendto[] = {"sock.sendto.full_peer"};
 constexpr Names kFlood[] = {"udp.flood_fairness"};
 constexpr Names kPort[] = {"udp.reuse_address_removed"};
 constexpr Names kBroadcast[] = {"udp.broadcast"};
@@ -171,6 +205,8 @@ constexpr Names kSocket[] = {"udp.existing_socket"};
 constexpr Names kBasicsPass[] = {"udp.oversize", "udp.sendto.wrong_peer", "pipe.read.*"};
 constexpr Names kOptionsPass[] = {"udp.zero_length", "udp.close.*"};
 constexpr Names kExchangePass[] = {"udp.truncation", "udp.zero_length", "udp.reuse_port"};
+
+constexpr Names kSendingPass[] = {"udp.send.buffering", "udp.close.flush", "sock.sendto_recvfrom"};
 
 constexpr FaultyLoop kLoops[] = {
     {.loop = poll_based<DatagramsThrough<CutShort>>("faulty.datagram_cut_short"),
@@ -213,6 +249,14 @@ constexpr FaultyLoop kLoops[] = {
      .defect = "Datagrams behind one that has to wait are dropped.",
      .must_fail = kQueue,
      .must_pass = kExchangePass},
+    {.loop = poll_based<DatagramsThrough<SpinsWhileQueued>>("faulty.datagram_full_peer_spins"),
+     .defect = "Datagrams whose receiver has no room are tried again all the time.",
+     .must_fail = kFullPeer,
+     .must_pass = kSendingPass},
+    {.loop = poll_based<SpinsWhileSending>("faulty.sendto_full_peer_spins"),
+     .defect = "sock_sendto tries again all the time while the receiver has no room.",
+     .must_fail = kFullSendto,
+     .must_pass = kSendingPass},
     {.loop = poll_based<DatagramsThrough<ReadsUntilEmpty>>("faulty.datagram_flood_starves"),
      .defect = "A datagram socket is read until it is empty, however long that takes.",
      .must_fail = kFlood,
