@@ -8,28 +8,29 @@
 namespace loopscope {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 /// Whatever a child wrote, the line is valid UTF-8.
-std::string line(const char* kind, Json value) {
-  return Json{{kind, std::move(value)}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string line(const char* kind, OrderedJson value) {
+  return OrderedJson{{kind, std::move(value)}}.dump(-1, ' ', false,
+                                                    OrderedJson::error_handler_t::replace);
 }
 
-Json names(std::span<const std::string_view> list) {
-  Json result = Json::array();
+OrderedJson names(std::span<const std::string_view> list) {
+  OrderedJson result = OrderedJson::array();
   for (const std::string_view name : list) result.push_back(name);
   return result;
 }
 
-Json capability_ids(CapSet set) {
-  Json result = Json::array();
+OrderedJson capability_ids(CapSet set) {
+  OrderedJson result = OrderedJson::array();
   for (const CapInfo& capability : all_caps()) {
     if (set.has(capability.cap)) result.push_back(capability.id);
   }
   return result;
 }
 
-Json loop_row(const LoopDescriptor& loop) {
+OrderedJson loop_row(const LoopDescriptor& loop) {
   return {{"name", loop.name},
           {"family", name(loop.family)},
           {"mechanism", loop.mechanism},
@@ -40,7 +41,8 @@ Json loop_row(const LoopDescriptor& loop) {
           {"clock_resolution_ns", loop.clock_resolution.count()}};
 }
 
-Json scenario_row(const ScenarioFile& file, const Scenario& scenario, const KillTable& kills) {
+OrderedJson scenario_row(const ScenarioFile& file, const Scenario& scenario,
+                         const KillTable& kills) {
   const auto killed = kills.find(scenario.id);
   return {{"id", scenario.id},
           {"group", file.group},
@@ -56,11 +58,11 @@ Json scenario_row(const ScenarioFile& file, const Scenario& scenario, const Kill
           {"timing", scenario.timing},
           {"exclusive", scenario.exclusive},
           {"limit_ms", scenario.limit.count()},
-          {"kills", killed == kills.end() ? Json::array() : Json(killed->second)}};
+          {"kills", killed == kills.end() ? OrderedJson::array() : OrderedJson(killed->second)}};
 }
 
-Json backend_object(const BackendProof& backend) {
-  Json proof = Json::array();
+OrderedJson backend_object(const BackendProof& backend) {
+  OrderedJson proof = OrderedJson::array();
   for (const Proof& one : backend.proof) proof.push_back({{"how", one.how}, {"value", one.value}});
   return {{"requested", backend.requested},
           {"effective", backend.effective},
@@ -68,26 +70,26 @@ Json backend_object(const BackendProof& backend) {
           {"proof", std::move(proof)}};
 }
 
-Json trace_array(const std::vector<TraceEvent>& trace, std::size_t from = 0) {
-  Json result = Json::array();
+OrderedJson trace_array(const std::vector<TraceEvent>& trace, std::size_t from = 0) {
+  OrderedJson result = OrderedJson::array();
   for (std::size_t i = from; i < trace.size(); ++i) {
     result.push_back({{"t_ns", trace[i].t_ns}, {"what", trace[i].what}});
   }
   return result;
 }
 
-Json notes_object(const std::vector<Note>& notes) {
-  Json result = Json::object();
+OrderedJson notes_object(const std::vector<Note>& notes) {
+  OrderedJson result = OrderedJson::object();
   for (const Note& note : notes) {
-    Json value;
+    OrderedJson value;
     std::visit([&](const auto& held) { value = held; }, note.value);
     result[note.key] = {{"value", std::move(value)}, {"unit", note.unit}};
   }
   return result;
 }
 
-Json leaks_array(const std::vector<Leak>& leaks) {
-  Json result = Json::array();
+OrderedJson leaks_array(const std::vector<Leak>& leaks) {
+  OrderedJson result = OrderedJson::array();
   for (const Leak& leak : leaks) {
     result.push_back(
         {{"kind", leak.kind}, {"what", leak.what}, {"before", leak.before}, {"after", leak.after}});
@@ -95,8 +97,8 @@ Json leaks_array(const std::vector<Leak>& leaks) {
   return result;
 }
 
-Json counters_object(const CellStatement& said) {
-  Json waited = Json::object();
+OrderedJson counters_object(const CellStatement& said) {
+  OrderedJson waited = OrderedJson::object();
   for (std::size_t i = 0; i < waits::kCalls; ++i) {
     if (said.waits.calls[i] == 0) continue;
     waited[std::string(waits::name(static_cast<waits::Call>(i)))] = said.waits.calls[i];
@@ -107,15 +109,15 @@ Json counters_object(const CellStatement& said) {
 }
 
 template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+OrderedJson or_null(const std::optional<T>& value) {
+  return value ? OrderedJson(*value) : OrderedJson(nullptr);
 }
 
 /// Of a hang: threads, descriptors, last events. Of a crash: the frames, as one thread's stack.
-Json dossier_object(const CellResult& result) {
+OrderedJson dossier_object(const CellResult& result) {
   constexpr std::size_t kLastEvents = 50;
   if (result.child.dossier.threads.empty() && result.crash.empty()) return nullptr;
-  Json threads = Json::array();
+  OrderedJson threads = OrderedJson::array();
   for (const ThreadEvidence& thread : result.child.dossier.threads) {
     threads.push_back({{"tid", thread.tid},
                        {"name", thread.name},
@@ -132,7 +134,7 @@ Json dossier_object(const CellResult& result) {
          {"stack", std::vector<std::string>(result.crash.begin() + 1, result.crash.end())}});
   }
   const std::size_t events = result.trace.size();
-  Json last = Json::array();
+  OrderedJson last = OrderedJson::array();
   for (std::size_t i = events > kLastEvents ? events - kLastEvents : 0; i < events; ++i) {
     last.push_back(std::to_string(result.trace[i].t_ns) + " ns " + result.trace[i].what);
   }
@@ -141,12 +143,12 @@ Json dossier_object(const CellResult& result) {
           {"last_events", std::move(last)}};
 }
 
-Json control_object(const std::optional<HostControl::Seen>& control) {
+OrderedJson control_object(const std::optional<HostControl::Seen>& control) {
   if (!control) return nullptr;
   return {{"worst_late_ns", control->worst.count()}, {"waits", control->waits}};
 }
 
-Json expectation_object(const std::optional<Expectation>& expectation) {
+OrderedJson expectation_object(const std::optional<Expectation>& expectation) {
   if (!expectation) return nullptr;
   return {{"outcome", name(expectation->outcome)},
           {"why", expectation->why},
@@ -166,7 +168,7 @@ std::string library_version(const LoopDescriptor& loop) {
 
 std::string header_line(const JournalHeader& header) {
   const BuildInfo build = build_info();
-  Json environment = Json::object();
+  OrderedJson environment = OrderedJson::object();
   for (const auto& [key, value] : header.environment_options) environment[key] = value;
   return line("header", {{"schema", kJournalSchema},
                          {"run_id", header.run_id},
@@ -176,7 +178,7 @@ std::string header_line(const JournalHeader& header) {
                            {"commit", build.commit},
                            {"compiler", build.compiler},
                            {"build_type", build.build_type}}},
-                         {"host", Json::parse(header.host_json)},
+                         {"host", OrderedJson::parse(header.host_json)},
                          {"slack_ms", header.slack_ms},
                          {"jobs", header.jobs},
                          {"repeat", header.repeat},
@@ -188,8 +190,8 @@ std::string header_line(const JournalHeader& header) {
 
 std::string catalogue_line(std::span<const LoopDescriptor* const> loops,
                            std::span<const ScenarioFile* const> files, const KillTable& kills) {
-  Json loop_rows = Json::array(), scenario_rows = Json::array();
-  Json capabilities = Json::array(), api = Json::array();
+  OrderedJson loop_rows = OrderedJson::array(), scenario_rows = OrderedJson::array();
+  OrderedJson capabilities = OrderedJson::array(), api = OrderedJson::array();
   for (const LoopDescriptor* loop : loops) loop_rows.push_back(loop_row(*loop));
   for (const ScenarioFile* file : files) {
     for (const Scenario& scenario : file->scenarios) {
@@ -214,7 +216,7 @@ std::string fact_line(std::string_view fact_object) {
 }
 
 std::string plan_line(std::span<const PlannedCell> cells) {
-  Json rows = Json::array();
+  OrderedJson rows = OrderedJson::array();
   for (const PlannedCell& cell : cells) {
     rows.push_back({{"loop", cell.loop->name},
                     {"scenario", cell.scenario->id},
@@ -269,7 +271,7 @@ std::string cell_line(const CellResult& result) {
 }
 
 std::string footer_line(const JournalFooter& footer) {
-  Json counts = Json::object();
+  OrderedJson counts = OrderedJson::object();
   for (const auto& [outcome, count] : footer.by_outcome) counts[std::string(name(outcome))] = count;
   return line("footer", {{"planned", footer.planned},
                          {"reported", footer.reported},

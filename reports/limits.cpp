@@ -52,7 +52,7 @@ void read_row(const FactTableRow& row, const Fact& fact, Votes& votes, LimitLeve
   level.evidence.push_back(fmt::format("{}, {}: {}", fact.id, row.name, fmt::join(cells, ", ")));
 }
 
-void read_fact(const LimitFact& bearing, const Fact& fact, Votes& votes, LimitLevel& level) {
+void count_fact(const LimitFact& bearing, const Fact& fact, Votes& votes, LimitLevel& level) {
   if (bearing.rule == FactRule::table_row) {
     for (const FactTableRow& row : fact.table) {
       if (row.name.find(bearing.row) != std::string::npos) read_row(row, fact, votes, level);
@@ -79,7 +79,7 @@ LimitLevel judge_system(const Limit& limit, const Run& run) {
   Votes votes;
   for (const LimitFact& bearing : limit.facts) {
     const Fact* fact = run.fact(bearing.id);
-    if (fact != nullptr) read_fact(bearing, *fact, votes, level);
+    if (fact != nullptr) count_fact(bearing, *fact, votes, level);
   }
   level.status = votes.status("permits");
   if (level.status == "permits") {

@@ -89,6 +89,9 @@ function(loopscope_loop name)
   if(applies AND NOT taken)
     set_property(GLOBAL PROPERTY loopscope_loop_${name}_present TRUE)
     target_sources(loopscope_loops PRIVATE ${arg_FILE})
+    # Loops of one kind use the same names: mask_of(), kWaitCalls.
+    list(GET arg_FILE 0 row_file)
+    set_source_files_properties(${row_file} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     if(arg_DEPS)
       target_link_libraries(loopscope_loops PRIVATE ${arg_DEPS})
     endif()
@@ -141,13 +144,13 @@ function(loopscope_faulty stem)
 endfunction()
 
 # loopscope_probe(stem [ON CONDITION...] WHY "..."): capabilities/stem.cpp with
-# `extern const ProbeFile stem`.
+# `extern const ProbeFile file` in namespace loopscope::probes::stem.
 function(loopscope_probe stem)
   cmake_parse_arguments(arg "" "WHY" "ON" ${ARGN})
   _loopscope_applies(applies ${arg_ON})
   if(applies)
     target_sources(loopscope_probes PRIVATE capabilities/${stem}.cpp)
-    _loopscope_add_row(probes ${stem})
+    _loopscope_add_row(probes ${stem}::file)
   else()
     set_property(GLOBAL APPEND_STRING PROPERTY loopscope_probes_extra
       "const ProbeFile ${stem}{.mechanism = \"${stem}\", .absent_because = \"${arg_WHY}\"};\n")
@@ -161,10 +164,11 @@ function(loopscope_format stem)
   _loopscope_add_row(formats ${stem})
 endfunction()
 
-# loopscope_command(stem): cli/stem.cpp with `extern const Command stem_command`.
+# loopscope_command(stem): cli/stem.cpp with `extern const Command command` in namespace
+# loopscope::commands::stem.
 function(loopscope_command stem)
   target_sources(loopscope PRIVATE cli/${stem}.cpp)
-  _loopscope_add_row(commands ${stem}_command)
+  _loopscope_add_row(commands ${stem}::command)
 endfunction()
 
 # loopscope_unit_tests(target): one test executable of every *_test.cpp below this folder, linked

@@ -1,7 +1,7 @@
 // Ported programs: cancelling tasks. What they check: test_tasks.py.
 #include "ci/ported/program.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::cancellation {
 namespace {
 
 Coro<int> waits(Stage& s, Future<int> future) {
@@ -230,5 +230,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs cancellation{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::cancellation

@@ -1,7 +1,7 @@
 // Ported programs: making connections. What they check: test_events.py, test_base_events.py.
 #include "ci/ported/peers.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::connections {
 namespace {
 
 ConnectOptions to(std::vector<Endpoint> addresses) {
@@ -147,5 +147,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs connections{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::connections

@@ -2,7 +2,7 @@
 // test_selector_events.py.
 #include "ci/ported/recorders.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::datagrams {
 namespace {
 
 struct Open {
@@ -189,5 +189,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs datagrams{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::datagrams

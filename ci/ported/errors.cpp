@@ -3,7 +3,7 @@
 
 #include "ci/ported/program.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::errors {
 namespace {
 
 void callback_raises(Stage& s) {
@@ -129,5 +129,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs errors{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::errors

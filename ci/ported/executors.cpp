@@ -5,7 +5,7 @@
 
 #include "ci/ported/recorders.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::executors {
 namespace {
 
 void value(Stage& s) {
@@ -118,5 +118,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs executors{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::executors

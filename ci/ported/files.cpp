@@ -2,7 +2,7 @@
 #include "ci/ported/peers.hpp"
 #include "harness/posix/descriptor_tools.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::files {
 namespace {
 
 /// A file of this program with recognisable content.
@@ -121,5 +121,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs files{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::files

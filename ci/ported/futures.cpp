@@ -1,7 +1,7 @@
 // Ported programs: futures and their callbacks. What they check: test_futures.py.
 #include "ci/ported/program.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::futures {
 namespace {
 
 std::exception_ptr boom() { return std::make_exception_ptr(Boom()); }
@@ -197,5 +197,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs futures{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::futures

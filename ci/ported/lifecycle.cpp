@@ -5,7 +5,7 @@
 #include "ci/ported/program.hpp"
 #include "loops/current.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::lifecycle {
 namespace {
 
 void stop_before_run(Stage& s) {
@@ -164,5 +164,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs lifecycle{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::lifecycle

@@ -5,7 +5,7 @@
 #include "ci/ported/recorders.hpp"
 #include "harness/posix/descriptor_tools.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::pipes {
 namespace {
 
 std::shared_ptr<Transport> reader(Stage& s, std::shared_ptr<Stream> seen, os::UniqueFd end) {
@@ -258,5 +258,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs pipes{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::pipes

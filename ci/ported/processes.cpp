@@ -4,7 +4,7 @@
 
 #include "ci/ported/recorders.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::processes {
 namespace {
 
 /// Keeps what it is told: how pipes and the exit interleave is nobody's promise. "lost" is.
@@ -189,5 +189,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs processes{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::processes

@@ -4,7 +4,7 @@
 #include "ci/ported/recorders.hpp"
 #include "harness/posix/descriptor_tools.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::readiness {
 namespace {
 
 char take_byte(const Socket& socket) {
@@ -179,5 +179,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs readiness{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::readiness

@@ -3,7 +3,7 @@
 
 #include "ci/ported/program.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::scheduling {
 namespace {
 
 void soon_in_order(Stage& s) {
@@ -192,5 +192,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs scheduling{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::scheduling

@@ -5,7 +5,7 @@
 
 #include "ci/ported/peers.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::servers {
 namespace {
 
 /// A server whose connections are recorded as "s", one after the other.
@@ -277,5 +277,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs servers{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::servers

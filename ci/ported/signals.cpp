@@ -5,7 +5,7 @@
 #include "ci/ported/program.hpp"
 #include "harness/posix/signal_tools.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::signals {
 namespace {
 
 void delivered(Stage& s) {
@@ -100,5 +100,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs signals{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::signals

@@ -4,7 +4,7 @@
 
 #include "ci/ported/recorders.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::sockets {
 namespace {
 
 Socket tcp() { return std::move(Socket::make(AddressFamily::ipv4, SocketType::stream).value()); }
@@ -189,5 +189,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs sockets{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::sockets

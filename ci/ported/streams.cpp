@@ -3,7 +3,7 @@
 #include "ci/ported/peers.hpp"
 #include "harness/posix/descriptor_tools.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::streams {
 namespace {
 
 void half_close(Stage& s) {
@@ -256,5 +256,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs streams{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::streams

@@ -1,7 +1,7 @@
 // Ported programs: tasks and what they run. What they check: test_tasks.py.
 #include "ci/ported/program.hpp"
 
-namespace loopscope::ported {
+namespace loopscope::ported::tasks {
 namespace {
 
 Coro<int> answer(Stage& s, const char* name, int value) {
@@ -240,5 +240,5 @@ constexpr Program kPrograms[] = {
 };
 
 }  // namespace
-extern const Programs tasks{kPrograms};
-}  // namespace loopscope::ported
+extern const Programs programs{kPrograms};
+}  // namespace loopscope::ported::tasks

@@ -16,10 +16,6 @@
 namespace loopscope::libuv {
 namespace {
 
-const sockaddr* raw(const Endpoint& endpoint) {
-  return static_cast<const sockaddr*>(endpoint.data());
-}
-
 /// Gives a connected end its protocol and completes the link; the factory may throw.
 void hand_over(Future<Link>& made, const std::shared_ptr<StreamEnd>& end,
                const ProtocolFactory& factory, std::string_view op) {

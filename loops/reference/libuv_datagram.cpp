@@ -17,6 +17,15 @@
 
 namespace loopscope::libuv {
 
+const sockaddr* raw(const Endpoint& endpoint) {
+  return static_cast<const sockaddr*>(endpoint.data());
+}
+
+int native(AddressFamily family) {
+  if (family == AddressFamily::ipv4) return AF_INET;
+  return family == AddressFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
+}
+
 Endpoint endpoint_of(const sockaddr* address) {
   if (address == nullptr) return {};
   switch (address->sa_family) {
@@ -37,10 +46,6 @@ Endpoint endpoint_of(const sockaddr* address) {
 }
 
 namespace {
-
-const sockaddr* raw(const Endpoint& endpoint) {
-  return static_cast<const sockaddr*>(endpoint.data());
-}
 
 class UdpEndpoint final : public UvTransport<DatagramTransport> {
  public:

@@ -21,6 +21,10 @@ namespace loopscope::libuv {
 Error uv_error(int code, std::string_view op);
 /// Sets an Endpoint from what libuv reports; unnamed for null and for an address without a family.
 Endpoint endpoint_of(const sockaddr* address);
+/// What libuv takes; it points into the Endpoint.
+const sockaddr* raw(const Endpoint& endpoint);
+/// The AF_ number of the headers.
+int native(AddressFamily family);
 
 /// A transport, as its loop sees it.
 class TransportEnd {

@@ -88,11 +88,6 @@ Error resolver_error(int status, std::string_view op, std::string detail = {}) {
   }
 }
 
-int native(AddressFamily family) {
-  if (family == AddressFamily::ipv4) return AF_INET;
-  return family == AddressFamily::ipv6 ? AF_INET6 : AF_UNSPEC;
-}
-
 struct Lookup : PoolRequest<uv_getaddrinfo_t, std::vector<Endpoint>> {
   using PoolRequest::PoolRequest;
   std::string question;

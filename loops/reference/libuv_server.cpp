@@ -21,10 +21,6 @@ namespace {
 // uv_tcp_keepalive asks for the idle time too. The system's own default: RFC 1122, 4.2.3.6.
 constexpr unsigned kKeepAliveSeconds = 7200;
 
-const sockaddr* raw(const Endpoint& endpoint) {
-  return static_cast<const sockaddr*>(endpoint.data());
-}
-
 }  // namespace
 
 // --- one listening handle

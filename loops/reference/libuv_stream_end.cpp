@@ -14,21 +14,6 @@
 #include "loops/os/net.hpp"
 
 namespace loopscope::libuv {
-namespace {
-
-int native(AddressFamily family) {
-  switch (family) {
-    case AddressFamily::ipv4:
-      return AF_INET;
-    case AddressFamily::ipv6:
-      return AF_INET6;
-    default:
-      return AF_UNSPEC;
-  }
-}
-
-}  // namespace
-
 Result<void> check_pipe_name(std::string_view op, const std::string& path) {
   const bool abstract = path.front() == '\0';
   if (!abstract && path.find('\0') != path.npos) {

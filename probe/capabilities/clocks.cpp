@@ -12,7 +12,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::clocks {
 
 namespace {
 
@@ -209,6 +209,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile clocks{.mechanism = "clocks", .group = "B1", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "clocks", .group = "B1", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::clocks

@@ -12,7 +12,7 @@
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::descriptors {
 
 namespace {
 
@@ -129,6 +129,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile descriptors{.mechanism = "descriptors", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "descriptors", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::descriptors

@@ -14,7 +14,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::epoll {
 
 namespace {
 
@@ -297,6 +297,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile epoll{.mechanism = "epoll", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "epoll", .group = "B2", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::epoll

@@ -6,7 +6,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::eventfd {
 
 namespace {
 
@@ -68,6 +68,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile eventfd{.mechanism = "eventfd", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "eventfd", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::eventfd

@@ -14,7 +14,7 @@
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::files {
 
 namespace {
 
@@ -188,6 +188,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile files{.mechanism = "files", .group = "B4", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "files", .group = "B4", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::files

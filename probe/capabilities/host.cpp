@@ -15,7 +15,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::host {
 
 namespace {
 
@@ -158,6 +158,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile host{.mechanism = "environment", .group = "B8", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "environment", .group = "B8", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::host

@@ -6,7 +6,7 @@
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/capabilities/subjects.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::kind_matrix {
 
 namespace {
 
@@ -89,7 +89,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile kind_matrix{
-    .mechanism = "kinds of descriptors", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "kinds of descriptors", .group = "B2", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::kind_matrix

@@ -1,7 +1,7 @@
 // The facts of kqueue: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::kqueue {
 
 namespace {
 
@@ -38,9 +38,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile kqueue{.mechanism = "kqueue",
-                              .group = "B2",
-                              .facts = kFacts,
-                              .absent_because = "needs kqueue: macOS or a BSD"};
+extern const ProbeFile file{.mechanism = "kqueue",
+                            .group = "B2",
+                            .facts = kFacts,
+                            .absent_because = "needs kqueue: macOS or a BSD"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::kqueue

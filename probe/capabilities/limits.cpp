@@ -10,7 +10,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::limits {
 
 namespace {
 
@@ -144,6 +144,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile limits{.mechanism = "limits", .group = "B8", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "limits", .group = "B8", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::limits

@@ -10,7 +10,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::loopback {
 
 namespace {
 
@@ -118,6 +118,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile loopback{.mechanism = "loopback network", .group = "B8", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "loopback network", .group = "B8", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::loopback

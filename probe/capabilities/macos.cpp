@@ -1,7 +1,7 @@
 // The facts of macOS: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::macos {
 
 namespace {
 
@@ -14,7 +14,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile macos{
+extern const ProbeFile file{
     .mechanism = "macOS", .group = "B2", .facts = kFacts, .absent_because = "needs macOS"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::macos

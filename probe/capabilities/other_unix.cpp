@@ -2,7 +2,7 @@
 // exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::other_unix {
 
 namespace {
 
@@ -17,9 +17,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile other_unix{.mechanism = "other Unix",
-                                  .group = "B2",
-                                  .facts = kFacts,
-                                  .absent_because = "needs illumos, Solaris or AIX"};
+extern const ProbeFile file{.mechanism = "other Unix",
+                            .group = "B2",
+                            .facts = kFacts,
+                            .absent_because = "needs illumos, Solaris or AIX"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::other_unix

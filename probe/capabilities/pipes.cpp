@@ -10,7 +10,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::pipes {
 
 namespace {
 
@@ -159,6 +159,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile pipes{.mechanism = "pipes", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "pipes", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::pipes

@@ -10,7 +10,7 @@
 #include "loops/base/clock.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::poll {
 
 namespace {
 
@@ -98,6 +98,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile poll{.mechanism = "poll", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "poll", .group = "B2", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::poll

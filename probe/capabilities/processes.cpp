@@ -12,7 +12,7 @@
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::processes {
 
 namespace {
 
@@ -199,6 +199,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile processes{.mechanism = "processes", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "processes", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::processes

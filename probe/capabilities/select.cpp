@@ -12,7 +12,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::select {
 
 namespace {
 
@@ -146,6 +146,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile select{.mechanism = "select", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "select", .group = "B2", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::select

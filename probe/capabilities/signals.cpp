@@ -8,7 +8,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::signals {
 
 namespace {
 
@@ -116,6 +116,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile signals{.mechanism = "signals", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "signals", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::signals

@@ -5,7 +5,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::socketpairs {
 
 namespace {
 
@@ -68,6 +68,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile socketpairs{.mechanism = "socket pairs", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "socket pairs", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::socketpairs

@@ -12,7 +12,7 @@
 
 extern char** environ;
 
-namespace loopscope::probes {
+namespace loopscope::probes::spawn {
 
 namespace {
 
@@ -157,6 +157,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile spawn{.mechanism = "posix_spawn", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "posix_spawn", .group = "B3", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::spawn

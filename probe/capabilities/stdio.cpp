@@ -10,7 +10,7 @@
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::stdio {
 
 namespace {
 
@@ -98,6 +98,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile stdio{.mechanism = "standard streams", .group = "B4", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "standard streams", .group = "B4", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::stdio

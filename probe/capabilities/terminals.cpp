@@ -10,7 +10,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::terminals {
 
 namespace {
 
@@ -168,6 +168,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile terminals{.mechanism = "terminals", .group = "B4", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "terminals", .group = "B4", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::terminals

@@ -6,7 +6,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::timerfd {
 
 namespace {
 
@@ -81,6 +81,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile timerfd{.mechanism = "timerfd", .group = "B1", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "timerfd", .group = "B1", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::timerfd

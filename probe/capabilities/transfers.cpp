@@ -11,7 +11,7 @@
 
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::transfers {
 
 namespace {
 
@@ -144,6 +144,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile transfers{.mechanism = "transfers", .group = "B4", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "transfers", .group = "B4", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::transfers

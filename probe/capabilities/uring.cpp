@@ -8,7 +8,7 @@
 #include "probe/capabilities/subjects.hpp"
 #include "probe/posix/text_file.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::uring {
 
 namespace {
 
@@ -301,6 +301,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile uring{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::uring

@@ -30,8 +30,6 @@ off_t size_of(const os::UniqueFd& file) {
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-bool succeeded(const std::optional<abi::Completion>& done) { return done && done->result == 0; }
-
 FactResult fsync(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd file = memory_file(cx, 1);
   if (!file) return cx.unknown();
@@ -240,7 +238,7 @@ FactResult fixed(ProbeContext& cx, RawRing& ring) {
   return fixed(cx, ring, op);
 }
 
-constexpr Trial kTrials[] = {
+constexpr Trial kFileTrials[] = {
     {Op::fsync, fsync},
     {Op::read_fixed, fixed<Op::read_fixed>},
     {Op::write_fixed, fixed<Op::write_fixed>},
@@ -267,6 +265,6 @@ constexpr Trial kTrials[] = {
 
 }  // namespace
 
-std::span<const Trial> file_trials() { return kTrials; }
+std::span<const Trial> file_trials() { return kFileTrials; }
 
 }  // namespace loopscope::probes

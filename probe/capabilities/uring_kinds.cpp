@@ -14,7 +14,7 @@
 #include "probe/capabilities/subjects.hpp"
 #include "probe/capabilities/uring_ops.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::uring_kinds {
 
 namespace {
 
@@ -373,6 +373,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile uring_kinds{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::uring_kinds

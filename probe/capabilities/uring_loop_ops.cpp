@@ -25,7 +25,6 @@ using MaybeDone = std::optional<abi::Completion>;
 
 constexpr std::string_view kData = "data";
 
-bool succeeded(const MaybeDone& done) { return done && done->result == 0; }
 bool moved(const MaybeDone& done, std::size_t count) {
   return done && done->result == static_cast<std::int32_t>(count);
 }
@@ -539,7 +538,7 @@ FactResult recv_zc(ProbeContext& cx, RawRing& ring) {
   return null(Reason::not_supported, "needs a receive queue of a network card");
 }
 
-constexpr Trial kTrials[] = {
+constexpr Trial kLoopTrials[] = {
     {Op::nop, nop},
     {Op::readv, receive<Op::readv>},
     {Op::writev, transmit<Op::writev>},
@@ -587,7 +586,7 @@ constexpr Trial kTrials[] = {
 
 }  // namespace
 
-std::span<const Trial> loop_trials() { return kTrials; }
+std::span<const Trial> loop_trials() { return kLoopTrials; }
 
 FactResult accept_multishot(ProbeContext& cx, RawRing& ring) {
   const os::UniqueFd listener = make_unix_listener(8);

@@ -3,7 +3,7 @@
 
 #include "probe/capabilities/subjects.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::uring_ops {
 
 namespace {
 
@@ -212,6 +212,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile uring_ops{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::uring_ops

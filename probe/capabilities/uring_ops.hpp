@@ -38,4 +38,8 @@ inline abi::Request request_for(abi::Op op, int fd, const void* memory = nullptr
   return request;
 }
 
+inline bool succeeded(const std::optional<abi::Completion>& done) {
+  return done && done->result == 0;
+}
+
 }  // namespace loopscope::probes

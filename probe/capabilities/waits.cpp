@@ -14,7 +14,7 @@
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/probe_context.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::waits {
 
 namespace {
 
@@ -238,6 +238,6 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile waits{.mechanism = "waits", .group = "B1", .facts = kFacts};
+extern const ProbeFile file{.mechanism = "waits", .group = "B1", .facts = kFacts};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::waits

@@ -1,7 +1,7 @@
 // The files and pipes of Windows: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::windows_files {
 
 namespace {
 
@@ -20,9 +20,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile windows_files{.mechanism = "Windows files",
-                                     .group = "B4",
-                                     .facts = kFacts,
-                                     .absent_because = "needs Windows"};
+extern const ProbeFile file{.mechanism = "Windows files",
+                            .group = "B4",
+                            .facts = kFacts,
+                            .absent_because = "needs Windows"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::windows_files

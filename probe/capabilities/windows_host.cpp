@@ -1,7 +1,7 @@
 // The limits and environment of Windows: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::windows_host {
 
 namespace {
 
@@ -20,9 +20,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile windows_host{.mechanism = "Windows environment",
-                                    .group = "B8",
-                                    .facts = kFacts,
-                                    .absent_because = "needs Windows"};
+extern const ProbeFile file{.mechanism = "Windows environment",
+                            .group = "B8",
+                            .facts = kFacts,
+                            .absent_because = "needs Windows"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::windows_host

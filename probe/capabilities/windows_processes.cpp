@@ -1,7 +1,7 @@
 // The processes and consoles of Windows: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::windows_processes {
 
 namespace {
 
@@ -27,9 +27,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile windows_processes{.mechanism = "Windows processes",
-                                         .group = "B3",
-                                         .facts = kFacts,
-                                         .absent_because = "needs Windows"};
+extern const ProbeFile file{.mechanism = "Windows processes",
+                            .group = "B3",
+                            .facts = kFacts,
+                            .absent_because = "needs Windows"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::windows_processes

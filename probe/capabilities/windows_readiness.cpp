@@ -1,7 +1,7 @@
 // The readiness mechanisms of Windows: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::windows_readiness {
 
 namespace {
 
@@ -16,9 +16,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile windows_readiness{.mechanism = "Windows readiness",
-                                         .group = "B2",
-                                         .facts = kFacts,
-                                         .absent_because = "needs Windows"};
+extern const ProbeFile file{.mechanism = "Windows readiness",
+                            .group = "B2",
+                            .facts = kFacts,
+                            .absent_because = "needs Windows"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::windows_readiness

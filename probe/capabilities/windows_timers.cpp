@@ -1,7 +1,7 @@
 // The clocks and waits of Windows: listed everywhere, measured where the mechanism exists.
 #include "probe/probe.hpp"
 
-namespace loopscope::probes {
+namespace loopscope::probes::windows_timers {
 
 namespace {
 
@@ -22,9 +22,9 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile windows_timers{.mechanism = "Windows timers",
-                                      .group = "B1",
-                                      .facts = kFacts,
-                                      .absent_because = "needs Windows"};
+extern const ProbeFile file{.mechanism = "Windows timers",
+                            .group = "B1",
+                            .facts = kFacts,
+                            .absent_because = "needs Windows"};
 
-}  // namespace loopscope::probes
+}  // namespace loopscope::probes::windows_timers

@@ -9,7 +9,7 @@
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::cell {
 namespace {
 
 struct Options {
@@ -49,11 +49,11 @@ std::string describe(const Options& options, const CellStatement& said) {
 
 /// As the child of a run: the verdict is the parent's, who gets a statement on the channel.
 int run_for_parent(const Options& options, const CellRequest& request) {
-  cell::open_channel(options.report_fd);
+  loopscope::cell::open_channel(options.report_fd);
   host::forbid_core_files();
   crash::install();
   const CellStatement said = run_cell(request);
-  cell::say(encode(said));
+  loopscope::cell::say(encode(said));
   if (said.sibling_hangs) host::leave_now(0);
   return value(ExitCode::green);
 }
@@ -125,8 +125,8 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command cell_command{.name = "cell",
-                                  .summary = "Run one scenario against one loop, in this process",
-                                  .setup = setup};
+extern const Command command{.name = "cell",
+                             .summary = "Run one scenario against one loop, in this process",
+                             .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::cell

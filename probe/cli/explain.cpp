@@ -10,7 +10,7 @@
 #include "probe/measure.hpp"
 #include "probe/render.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::explain {
 namespace {
 
 /// "key   value" lines; empty values are left out.
@@ -181,9 +181,8 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command explain_command{
-    .name = "explain",
-    .summary = "Explain one scenario, fact, loop, capability or message",
-    .setup = setup};
+extern const Command command{.name = "explain",
+                             .summary = "Explain one scenario, fact, loop, capability or message",
+                             .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::explain

@@ -11,7 +11,7 @@
 #include "probe/cli/common.hpp"
 #include "probe/probe.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::list {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -196,7 +196,7 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command list_command{
+extern const Command command{
     .name = "list", .summary = "List loops, scenarios, facts or faulty loops", .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::list

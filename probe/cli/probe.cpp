@@ -8,7 +8,7 @@
 #include "probe/measure.hpp"
 #include "probe/render.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::probe {
 namespace {
 
 struct Options {
@@ -73,7 +73,7 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command probe_command{
+extern const Command command{
     .name = "probe", .summary = "Measure the facts of this machine and print them", .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::probe

@@ -10,7 +10,7 @@
 #include "reports/load.hpp"
 #include "reports/tally.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::report {
 namespace {
 
 struct Options {
@@ -100,10 +100,10 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command report_command{.name = "report",
-                                    .summary =
-                                        "Turn the journal of a run into a document; the exit "
-                                        "code is the run's verdict",
-                                    .setup = setup};
+extern const Command command{.name = "report",
+                             .summary =
+                                 "Turn the journal of a run into a document; the exit "
+                                 "code is the run's verdict",
+                             .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::report

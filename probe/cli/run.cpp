@@ -17,7 +17,7 @@
 #include "reports/format.hpp"
 #include "reports/load.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::run {
 namespace {
 
 namespace fs = std::filesystem;
@@ -321,9 +321,9 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command run_command{
+extern const Command command{
     .name = "run",
     .summary = "Measure the facts, run the scenarios against the loops, write the report",
     .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::run

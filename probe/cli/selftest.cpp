@@ -16,7 +16,7 @@
 #include "probe/cli/common.hpp"
 #include "probe/cli/plan_facts.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::selftest {
 namespace {
 
 using namespace std::chrono_literals;
@@ -223,10 +223,10 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command selftest_command{
+extern const Command command{
     .name = "selftest",
     .summary = "Prove that every scenario can fail: faulty loops against what has to catch them",
     .setup = setup,
     .hidden = true};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::selftest

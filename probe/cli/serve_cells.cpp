@@ -3,7 +3,7 @@
 #include "harness/exit_code.hpp"
 #include "probe/cli/command.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::serve_cells {
 namespace {
 
 struct Options {
@@ -12,7 +12,7 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const auto words = serve_cells(options.socket, options.parent_pid);
+  const auto words = loopscope::serve_cells(options.socket, options.parent_pid);
   return words ? cli::run_words(*words) : value(ExitCode::green);
 }
 
@@ -32,9 +32,9 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command serve_cells_command{.name = "serve-cells",
-                                         .summary = "Fork a cell whenever a run asks for one",
-                                         .setup = setup,
-                                         .hidden = true};
+extern const Command command{.name = "serve-cells",
+                             .summary = "Fork a cell whenever a run asks for one",
+                             .setup = setup,
+                             .hidden = true};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::serve_cells

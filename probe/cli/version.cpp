@@ -8,7 +8,7 @@
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 
-namespace loopscope::commands {
+namespace loopscope::commands::version {
 namespace {
 
 std::string as_text(const BuildInfo& build) {
@@ -48,7 +48,7 @@ Action setup(cli::Options& takes) {
 
 }  // namespace
 
-extern const Command version_command{
+extern const Command command{
     .name = "version", .summary = "Print the version and what it was built from", .setup = setup};
 
-}  // namespace loopscope::commands
+}  // namespace loopscope::commands::version

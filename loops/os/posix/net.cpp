@@ -14,6 +14,7 @@
 #include <cstddef>
 
 #include "loops/os/posix/gather.hpp"
+#include "loops/os/posix/transfer.hpp"
 
 namespace loopscope {
 namespace {
@@ -194,15 +195,6 @@ int native_of(SocketType type, bool blocking) {
 
 const sockaddr* raw(const Endpoint& address) {
   return static_cast<const sockaddr*>(address.data());
-}
-
-bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
-
-/// Turns the result of a transfer call into a Transfer. EINTR is retried by the caller.
-Result<Transfer> transfer(ssize_t count, std::string_view op) {
-  if (count >= 0) return Transfer(static_cast<std::size_t>(count));
-  if (would_block()) return Transfer();
-  return errno_error(op);
 }
 
 template <class Call>

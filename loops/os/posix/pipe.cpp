@@ -12,18 +12,9 @@
 
 #include "loops/os/posix/gather.hpp"
 #include "loops/os/posix/sigpipe_guard.hpp"
+#include "loops/os/posix/transfer.hpp"
 
 namespace loopscope::os {
-namespace {
-
-Result<Transfer> transfer(ssize_t count, std::string_view op) {
-  if (count >= 0) return Transfer(static_cast<std::size_t>(count));
-  if (errno == EAGAIN || errno == EWOULDBLOCK) return Transfer();
-  return errno_error(op);
-}
-
-}  // namespace
-
 Result<Pipe> open_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe2");
