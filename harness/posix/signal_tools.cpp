@@ -129,6 +129,12 @@ int errno_after_raise(int signum, int before) {
   return errno;
 }
 
+void restart_calls_after(int signum) {
+  struct sigaction action = action_of(signum);
+  action.sa_flags |= SA_RESTART;
+  if (::sigaction(signum, &action, nullptr) != 0) throw Failure(errno_error("sigaction"));
+}
+
 int raise_in_child(int signum) {
   const pid_t child = checked_fork();
   if (child == 0) {

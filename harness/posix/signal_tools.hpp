@@ -66,4 +66,7 @@ class Disposition {
 /// then `second`; instead of an earlier `second`. For loops that are wrong on purpose.
 void append_handler(int signum, void (*second)(int));
 
+/// System calls that this signal's handler interrupts are made again, as with SA_RESTART.
+void restart_calls_after(int signum);
+
 }  // namespace loopscope::posix

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "loops/os/terminal.hpp"
+
 namespace loopscope {
 
 StreamTransport::StreamTransport(NativeLoop& loop, os::UniqueFd fd,
@@ -85,7 +87,8 @@ void StreamTransport::deliver_bytes(ByteView data) {
 }
 
 bool StreamTransport::eio_ends(const Error& error) const {
-  return options_.eio_is_end && error.is_errno(EIO);
+  // To a background job EIO says that it may not read, and not that there is nothing more.
+  return options_.eio_is_end && error.is_errno(EIO) && !os::in_background_of(fd_.get());
 }
 
 void StreamTransport::receive_failed(const Error& error) {

@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "harness/posix/descriptor_tools.hpp"
+#include "harness/posix/job_control.hpp"
 #include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
@@ -129,6 +130,63 @@ void resize(Context& cx) {
   cx.expect_trace({"resized"});
 }
 
+/// What a background job's loop makes of a terminal with input: exit codes of the job.
+enum Job : int { all_read = 0, clean_end, told_error, not_told, no_turn, refused };
+
+/// Reads a terminal by a loop of its own until `want` came or the transport ended. Patience is a
+/// number of runs, each of which waits for at most a millisecond.
+int read_terminal(Context& cx, os::UniqueFd terminal, std::string_view want) {
+  const std::unique_ptr<EventLoop> loop = cx.new_loop();
+  const auto seen = std::make_shared<StreamRecorder>(cx);
+  unsigned interrupts = 0;
+  if (posix::disposition(SIGTTIN) == "handler") {
+    const auto pause = [&] {
+      ++interrupts;
+      dynamic_cast<Transport*>(seen->transport)->pause_reading();
+    };
+    if (!loop->add_signal_handler(SIGTTIN, pause).ok()) return refused;
+  }
+  auto made = loop->connect_read_pipe([&] { return seen; }, std::move(terminal));
+  if (!loop->run_until_complete(made).ok()) return refused;
+  for (int i = 0; i < 1'500 && seen->lost == 0 && seen->data != want && interrupts == 0; ++i) {
+    loop->call_later(std::chrono::milliseconds(1), [&] { loop->stop(); });
+    if (!loop->run_forever().ok()) return no_turn;
+  }
+  if (seen->data == want || interrupts > 0) return all_read;
+  if (seen->lost == 0) return not_told;
+  return seen->reason ? told_error : clean_end;
+}
+
+/// A terminal with a line in it, read by a background job.
+posix::JobStory background_reader(Context& cx, const std::function<void()>& prepare) {
+  os::Pty pty = cx.pty();
+  ours(os::write(pty.master.get(), view("input")));
+  wait_for_bytes(cx, pty.slave.get(), 5);
+  return posix::in_background_of(pty.slave.get(), [&] {
+    prepare();
+    return read_terminal(cx, std::move(pty.slave), "input");
+  });
+}
+
+void background_reading(Context& cx) {
+  const posix::JobStory stopped = background_reader(cx, [] {});
+  cx.equal(stopped.stopped_by, SIGTTIN, "the signal that stops a background job that reads");
+  cx.equal(stopped.status, all_read, "what it has read when it is in the foreground again");
+
+  const posix::JobStory deaf = background_reader(cx, [] { std::signal(SIGTTIN, SIG_IGN); });
+  cx.equal(deaf.stopped_by, 0, "the signal that stops a job that ignores SIGTTIN");
+  if (deaf.status == clean_end) {
+    cx.diverges("a clean end", "the error EIO: there is input, and not for this job", "the end");
+  }
+  cx.equal(deaf.status, told_error, "what is told to a job that may not read");
+}
+
+void background_reading_handled(Context& cx) {
+  const posix::JobStory told = background_reader(cx, [] { std::signal(SIGTTIN, [](int) {}); });
+  cx.equal(told.stopped_by, 0, "the signal that stops a job that handles SIGTTIN");
+  cx.equal(told.status, all_read, "the handler is called, and pauses reading");
+}
+
 constexpr CapSet kNeeds{Cap::pipes}, kTimed{Cap::pipes, Cap::call_later}, kSignal{Cap::signals};
 constexpr std::string_view kReadApi[] = {"connect_read_pipe", "Protocol.data_received",
                                          "Protocol.eof_received", "Protocol.connection_lost"};
@@ -205,6 +263,28 @@ constexpr Scenario kScenarios[] = {
      .api = kPauseApi,
      .facts = kPtmx,
      .limit = kLimit},
+    {.id = "tty.background_sigttin",
+     .promise = "A background job that reads its terminal is stopped, or told EIO; it reads on in "
+                "the foreground.",
+     .source = "POSIX.1-2017, General Terminal Interface, 11.1.4: EIO where SIGTTIN is ignored",
+     .needs = kTimed,
+     .body = background_reading,
+     .authority = Authority::posix,
+     .severity = Severity::edge,
+     .api = kReadApi,
+     .facts = kPtmx,
+     .limit = kLimit},
+    {.id = "tty.background_sigttin.handled",
+     .promise = "A handler of SIGTTIN runs, and the loop goes on, when a background job reads.",
+     .source = "POSIX.1-2017, General Terminal Interface, 11.1.4, and read(), EINTR",
+     .needs = kTimed | kSignal,
+     .body = background_reading_handled,
+     .level = Level::should,
+     .authority = Authority::posix,
+     .severity = Severity::edge,
+     .api = kSignalApi,
+     .facts = kPtmx,
+     .limit = kLimit / 2},
     {.id = "tty.modes_restored",
      .promise = "After the transports over it are closed, a terminal has the modes from before.",
      .source = "github.com/libuv/libuv ChangeLog: restore tty attributes on handle close",

@@ -41,6 +41,32 @@ class InsideTheHandler final : public SelectorLoop {
   static inline std::array<Action, os::kMaxSignal> actions;
 };
 
+/// As a program does that does not want to be stopped: what a background job is told to do is lost.
+class IgnoresTerminalSignals final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+
+ protected:
+  Result<void> run_once() override {
+    struct Deaf {
+      void (*before)(int) = std::signal(SIGTTIN, SIG_IGN);
+      ~Deaf() { (void)std::signal(SIGTTIN, before); }
+    } const deaf;
+    return SelectorLoop::run_once();
+  }
+};
+
+/// The call that a signal interrupted is made again: in the background of a terminal, for ever.
+class RestartsCalls final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  Result<void> add_signal_handler(int signum, Action action) override {
+    const Result<void> added = SelectorLoop::add_signal_handler(signum, std::move(action));
+    if (added.ok()) posix::restart_calls_after(signum);
+    return added;
+  }
+};
+
 /// Of several signals that arrived since the last look, only the first is passed on.
 class OneAtATime final : public SelectorLoop {
  public:
@@ -276,7 +302,19 @@ constexpr Names kTwicePass[] = {"sig.remove_restores", "sig.errno_preserved",
 constexpr Names kOwnershipPass[] = {"sig.delivered_parked", "sig.args_context",
                                     "sig.flood_other_signal", "tty.resize_event"};
 
+constexpr Names kBackground[] = {"tty.background_sigttin"};
+constexpr Names kHandled[] = {"tty.background_sigttin.handled"};
+constexpr Names kTerminalPass[] = {"tty.pty.*", "sig.delivered_parked"};
+
 constexpr FaultyLoop kLoops[] = {
+    {.loop = poll_based<IgnoresTerminalSignals>("faulty.sigttin_ignored"),
+     .defect = "A background job that reads its terminal is not stopped.",
+     .must_fail = kBackground,
+     .must_pass = kTerminalPass},
+    {.loop = poll_based<RestartsCalls>("faulty.background_read_restarted"),
+     .defect = "A read that SIGTTIN interrupts is made again at once, for ever.",
+     .must_fail = kHandled,
+     .must_pass = kTerminalPass},
     {.loop = poll_based<CallsTwice>("faulty.signal_called_twice"),
      .defect = "A signal's callback is called twice.",
      .must_fail = kTwice,

@@ -13,8 +13,10 @@
 #include "loops/os/posix/gather.hpp"
 #include "loops/os/posix/sigpipe_guard.hpp"
 #include "loops/os/posix/transfer.hpp"
+#include "loops/os/terminal.hpp"
 
 namespace loopscope::os {
+
 Result<Pipe> open_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe2");
@@ -57,36 +59,41 @@ Result<FdKind> kind_of(NativeSocket fd) {
   return FdKind::other;
 }
 
+// A job that may not use its terminal now is interrupted at every try, by SIGTTIN or SIGTTOU. The
+// loop has to come by in between: for its user to hear the signal, and pause.
 Result<Transfer> read(NativeSocket fd, std::span<std::byte> buffer) {
   ssize_t got = 0;
   do {
     got = ::read(fd, buffer.data(), buffer.size());
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && errno == EINTR && !in_background_of(fd));
+  if (got < 0 && errno == EINTR) return Transfer();
   return transfer(got, "read");
 }
 
 namespace {
 template <class Call>
-Result<Transfer> without_sigpipe(std::string_view op, Call&& call) {
+Result<Transfer> without_sigpipe(std::string_view op, NativeSocket fd, Call&& call) {
   SigpipeGuard guard;
   ssize_t put = 0;
   do {
     put = call();
-  } while (put < 0 && errno == EINTR);
+  } while (put < 0 && errno == EINTR && !in_background_of(fd));
   if (put < 0 && errno == EPIPE) guard.raised();
+  if (put < 0 && errno == EINTR) return Transfer();
   return transfer(put, op);
 }
 }  // namespace
 
 Result<Transfer> write(NativeSocket fd, ByteView data) {
   const std::size_t size = std::min(data.size(), kLargestTransfer);
-  return without_sigpipe("write", [&] { return ::write(fd, data.data(), size); });
+  return without_sigpipe("write", fd, [&] { return ::write(fd, data.data(), size); });
 }
 
 Result<Transfer> writev(NativeSocket fd, std::span<const ByteView> pieces) {
   Gathered gathered(pieces);
-  return without_sigpipe(
-      "writev", [&] { return ::writev(fd, gathered.data(), static_cast<int>(gathered.count())); });
+  return without_sigpipe("writev", fd, [&] {
+    return ::writev(fd, gathered.data(), static_cast<int>(gathered.count()));
+  });
 }
 
 Result<bool> is_write_only(NativeSocket fd) {

@@ -70,6 +70,8 @@ Result<void> install(int signum, Owner& owner) {
   struct sigaction action {};
   action.sa_sigaction = loopscope_on_signal;
   action.sa_flags = SA_RESTART | SA_SIGINFO | (present.sa_flags & SA_ONSTACK);
+  // Of a background job: the call that was interrupted would raise the signal again, for ever.
+  if (signum == SIGTTIN || signum == SIGTTOU) action.sa_flags &= ~SA_RESTART;
   // Who ignores SIGCHLD, or says so by the flag, collects no children: none may become a zombie.
   const bool ignored = (present.sa_flags & SA_SIGINFO) == 0 && present.sa_handler == SIG_IGN;
   const bool no_zombies = ignored || (present.sa_flags & SA_NOCLDWAIT) != 0;
