@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "loops/activity.hpp"
 #include "loops/coro.hpp"
 #include "loops/future.hpp"
 
@@ -86,6 +87,7 @@ class TaskState final : public FutureState<T>, public TaskContext {
   }
   void step() {
     const Ref<TaskState> keep(this);
+    const Activity activity([this] { return task_text(options_.name); });
     if (this->done() || !work_) {  // abandoned, or ended from outside
       retire();
       return;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <new>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace loopscope {
@@ -53,6 +54,10 @@ class Callback {
   explicit operator bool() const noexcept { return ops_ != nullptr; }
   /// Runs the callable. Precondition: not empty.
   void operator()() { ops_->invoke(storage_); }
+  /// What it holds; void when it is empty.
+  const std::type_info& target_type() const noexcept {
+    return ops_ == nullptr ? typeid(void) : *ops_->type;
+  }
   /// Destroys the callable now; the object is empty afterwards, also while the destructor of the
   /// capture runs, so that the capture may call back into whoever held it.
   void reset() noexcept {
@@ -66,6 +71,7 @@ class Callback {
     void (*invoke)(void*);
     void (*relocate)(void* to, void* from) noexcept;  // null: copy the storage
     void (*destroy)(void*) noexcept;                  // null: nothing to do
+    const std::type_info* type;
   };
   template <class F>
   static constexpr bool fits() {
@@ -107,9 +113,9 @@ class Callback {
   template <class F>
   static constexpr Ops kInlineOps{&invoke_inline<F>,
                                   trivial<F>() ? nullptr : &relocate_inline<F>,
-                                  trivial<F>() ? nullptr : &destroy_inline<F>};
+                                  trivial<F>() ? nullptr : &destroy_inline<F>, &typeid(F)};
   template <class F>
-  static constexpr Ops kHeapOps{&invoke_heap<F>, nullptr, &destroy_heap<F>};
+  static constexpr Ops kHeapOps{&invoke_heap<F>, nullptr, &destroy_heap<F>, &typeid(F)};
 
   void take(Callback& other) noexcept {
     ops_ = std::exchange(other.ops_, nullptr);

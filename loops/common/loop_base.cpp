@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "loops/base/type_name.hpp"
+
 namespace loopscope {
 namespace {
 /// No single wait is longer. Kernels and libraries differ in what they do with huge timeouts; an
@@ -52,7 +54,10 @@ void LoopBase::expire_timers() {
   timers_.expire(now(), [this](std::uint64_t id) {
     ready_.push([this, id] {
       Callback callback = timers_.take(id);
-      if (callback) callback();  // else cancelled since it became due
+      if (!callback) return;  // cancelled since it became due
+      const Activity activity(
+          [&type = callback.target_type()] { return "timer's callback " + type_name(type); });
+      callback();
     });
   });
 }

@@ -1,9 +1,11 @@
 // The run state, exception handlers and debug mode of every loop of this process.
 #include "loops/common/loop_core.hpp"
 
+#include <array>
 #include <cstdio>
 #include <exception>
 
+#include "loops/base/type_name.hpp"
 #include "loops/os/process_id.hpp"
 
 namespace loopscope {
@@ -109,11 +111,8 @@ void LoopCore::run_ready(std::uint64_t end) {
 
 void LoopCore::run_callback(Callback& callback) {
   try {
-    if (debug_) {
-      run_timed(callback);
-    } else {
-      callback();
-    }
+    timed([&] { callback(); },
+          [&type = callback.target_type()] { return "callback " + type_name(type); });
   } catch (const ExitException&) {
     throw;
   } catch (...) {
@@ -121,13 +120,11 @@ void LoopCore::run_callback(Callback& callback) {
   }
 }
 
-void LoopCore::run_timed(Callback& callback) {
-  const TimePoint begin = now();
-  callback();
-  const Duration took = now() - begin;
-  if (took < slow_callback_) return;
-  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(took).count();
-  log(LogLevel::warning, "Executing a callback took " + std::to_string(micros) + " us");
+void LoopCore::report_slow(const std::string& what, Duration took) {
+  std::array<char, 32> seconds{};
+  std::snprintf(seconds.data(), seconds.size(), "%.3f",
+                std::chrono::duration<double>(took).count());
+  log(LogLevel::warning, "Executing " + what + " took " + seconds.data() + " seconds");
 }
 
 void LoopCore::report_exception(std::string_view source, std::string_view message) {

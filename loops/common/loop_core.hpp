@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "loops/activity.hpp"
 #include "loops/base/ready_queue.hpp"
 #include "loops/common/inbox.hpp"
 #include "loops/common/offload.hpp"
@@ -80,6 +81,27 @@ class LoopCore : public EventLoop {
   void run_ready(std::uint64_t end);
   /// Runs one callback under the same rules, timed in debug mode.
   void run_callback(Callback& callback);
+  /// Runs what may be slow: in debug mode it is timed, and `describe` names it in the report, where
+  /// no activity inside it was the slow one. Inside of another one it is such an activity.
+  template <class F, class Describe>
+  void timed(F&& work, Describe describe) {
+    if (!debug_) {
+      work();
+    } else if (t_timed_callback != nullptr) {
+      const Activity activity(describe);
+      work();
+    } else {
+      TimedCallback frame{slow_callback_, {}};
+      const TimePoint begin = now();
+      {
+        const TimedScope scope(frame);
+        work();
+      }
+      const Duration took = now() - begin;
+      if (took < slow_callback_) return;
+      report_slow(frame.slow_part.empty() ? describe() : frame.slow_part, took);
+    }
+  }
   /// Runs one callable under the same rules; for callbacks that a library calls directly.
   template <class F>
   void guarded(F&& work, std::string_view source, std::string_view message) {
@@ -100,7 +122,13 @@ class LoopCore : public EventLoop {
   Inbox inbox_;
 
  private:
-  void run_timed(Callback& callback);
+  struct TimedScope {
+    explicit TimedScope(TimedCallback& frame) { t_timed_callback = &frame; }
+    ~TimedScope() { t_timed_callback = nullptr; }
+    TimedScope(const TimedScope&) = delete;
+    TimedScope& operator=(const TimedScope&) = delete;
+  };
+  void report_slow(const std::string& what, Duration took);
   void default_or_log(const ExceptionContext& context);
   /// Asks in a thread of the resolver.
   template <class T, class Ask>

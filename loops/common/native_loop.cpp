@@ -42,7 +42,9 @@ void NativeLoop::run_watch(os::NativeSocket fd, Direction direction, std::uint64
   // Removed or replaced by an earlier callback of this iteration: the event was for another.
   if (entry == nullptr || entry->of(direction).serial != serial) return;
   const std::shared_ptr<std::function<void()>> callback = entry->of(direction).callback;
-  if (callback) (*callback)();
+  if (!callback) return;
+  run_as(direction == Direction::read ? "reader of descriptor" : "writer of descriptor", fd,
+         *callback);
 }
 
 void NativeLoop::descriptor_gone(os::NativeSocket fd) {
@@ -170,7 +172,8 @@ void NativeLoop::collect_signals() {
 
 void NativeLoop::run_signal(int signum, std::uint64_t serial) {
   const Watch handler = signal_handlers_[static_cast<std::size_t>(signum)];
-  if (handler.callback && handler.serial == serial) (*handler.callback)();
+  if (!handler.callback || handler.serial != serial) return;
+  run_as("handler of signal", signum, *handler.callback);
 }
 
 // --- the end

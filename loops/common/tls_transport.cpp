@@ -383,6 +383,7 @@ void TlsTransport::connection_lost(const Error* why) {
 template <class F>
 bool TlsTransport::call(F&& callback, std::string_view name) {
   try {
+    const auto activity = protocol_call(user_.get(), name);
     callback();
     return true;
   } catch (const ExitException&) {

@@ -85,6 +85,7 @@ void TransportCore::finish() {
       core.tell_owner(transport);
     }
   } const give_back_at_end{*this, *keep};
+  const auto activity = protocol_call(protocol.get(), "connection_lost");
   loop->guard([&] { protocol->connection_lost(loss_.get()); }, "transport",
               "Exception in connection_lost()");
 }
@@ -127,9 +128,11 @@ void TransportCore::update_flow() {
   const std::shared_ptr<BaseProtocol> protocol = protocol_;
   if (change == FlowControl::Change::none || loop_ == nullptr || protocol == nullptr) return;
   if (change == FlowControl::Change::pause) {
+    const auto activity = protocol_call(protocol.get(), "pause_writing");
     loop_->guard([&] { protocol->pause_writing(); }, "transport",
                  "protocol.pause_writing() failed");
   } else {
+    const auto activity = protocol_call(protocol.get(), "resume_writing");
     loop_->guard([&] { protocol->resume_writing(); }, "transport",
                  "protocol.resume_writing() failed");
   }

@@ -45,6 +45,7 @@ class TransportCore : public LoopResource {
   template <class F>
   bool call(F&& callback, std::string_view name) {
     try {
+      const auto activity = protocol_call(protocol_.get(), name);
       callback();
       return true;
     } catch (const ExitException&) {

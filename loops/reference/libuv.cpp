@@ -309,15 +309,16 @@ void LibuvLoop::on_poll(Watcher& watcher, int status, int events) {
     events = UV_READABLE | UV_WRITABLE;
     rearm(watcher);
   }
-  const auto run = [&](std::shared_ptr<std::function<void()>> Watcher::*side) {
+  const auto run = [&](std::shared_ptr<std::function<void()>> Watcher::*side,
+                       std::string_view kind) {
     const auto callback = watcher.*side;
     if (!callback || leaving_) return;
-    Callback call([callback] { (*callback)(); });
+    Callback call([callback, kind, fd = watcher.fd] { run_as(kind, fd, *callback); });
     enter([&] { run_callback(call); });
   };
   // The watcher lives at least until this iteration's closing phase.
-  if ((events & UV_READABLE) != 0) run(&Watcher::reader);
-  if ((events & UV_WRITABLE) != 0) run(&Watcher::writer);
+  if ((events & UV_READABLE) != 0) run(&Watcher::reader, "reader of descriptor");
+  if ((events & UV_WRITABLE) != 0) run(&Watcher::writer, "writer of descriptor");
 }
 
 Result<void> LibuvLoop::add_reader(FileObj file, std::function<void()> callback) {
@@ -373,7 +374,9 @@ Result<bool> LibuvLoop::remove_signal_handler(int signum) {
 
 void LibuvLoop::on_signal(SignalWatcher& watcher) {
   const auto callback = watcher.callback;
-  Callback call([callback] { (*callback)(); });
+  Callback call([callback, signum = watcher.handle.signum] {
+    run_as("handler of signal", signum, *callback);
+  });
   if (leaving_) {
     ready_.push(std::move(call));
     return;

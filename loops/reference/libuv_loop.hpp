@@ -103,7 +103,7 @@ class LibuvLoop final : public LoopCore {
   template <class F>
   void enter(F&& work) noexcept {
     try {
-      work();
+      timed(work, [] { return "a callback of libuv"; });
     } catch (...) {
       leave();
     }

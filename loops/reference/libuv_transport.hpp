@@ -94,6 +94,7 @@ class UvTransport : public Interface,
   template <class F>
   bool call(F&& work, std::string_view method) {
     const std::string name = "protocol." + std::string(method) + "()";
+    const auto activity = protocol_call(protocol_.get(), method);
     if (loop_.call_protocol(work, "Fatal error: " + name + " call failed.")) return true;
     finish(make_error(Errc::protocol, "protocol", name + " threw an exception"));
     return false;
@@ -118,9 +119,11 @@ class UvTransport : public Interface,
     if (lost_ || !protocol) return;
     const FlowControl::Change change = flow_.update(write_buffer_size());
     if (change == FlowControl::Change::pause) {
+      const auto activity = protocol_call(protocol.get(), "pause_writing");
       (void)loop_.call_protocol([&] { protocol->pause_writing(); },
                                 "protocol.pause_writing() failed");
     } else if (change == FlowControl::Change::resume) {
+      const auto activity = protocol_call(protocol.get(), "resume_writing");
       (void)loop_.call_protocol([&] { protocol->resume_writing(); },
                                 "protocol.resume_writing() failed");
     }
@@ -155,6 +158,7 @@ class UvTransport : public Interface,
     const auto protocol = std::exchange(protocol_, nullptr);
     protocol_changed();
     if (protocol) {
+      const auto activity = protocol_call(protocol.get(), "connection_lost");
       (void)loop_.call_protocol([&] { protocol->connection_lost(why); },
                                 "Exception in connection_lost()");
     }

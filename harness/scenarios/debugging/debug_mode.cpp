@@ -1,4 +1,6 @@
 // Debug mode: what it catches, what it reports, and that it changes nothing else.
+#include <algorithm>
+#include <csignal>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -7,6 +9,7 @@
 
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
+#include "harness/scenarios/recorders.hpp"
 
 namespace loopscope::scenarios::debug_mode {
 namespace {
@@ -60,6 +63,56 @@ void slow_callback(Context& cx) {
   cx.equal(log_of_slow_callback(cx, 2ms).size(), 1u, "reports of a callback of 5 ms beyond 2 ms");
   cx.equal(log_of_slow_callback(cx, 1h).size(), 0u, "reports with a threshold of an hour");
   cx.equal(log_of_slow_callback(cx, Duration::max()).size(), 0u, "reports with the longest one");
+}
+
+struct Sluggish {
+  void operator()() const { stall(5ms); }
+};
+Coro<void> crawl() {
+  stall(5ms);
+  co_return;
+}
+
+void slow_callback_named(Context& cx) {
+  EventLoop& loop = cx.loop();
+  std::vector<std::string> lines;
+  loop.set_log_sink([&](LogLevel, std::string_view line) { lines.emplace_back(line); });
+  loop.set_slow_callback_duration(2ms);
+  loop.set_debug(true);
+  // A busy host makes others slow too: one of the lines has to have the name.
+  const auto named = [&](std::string_view word, std::string_view what) {
+    const auto has = [word](const std::string& line) { return line.find(word) != line.npos; };
+    if (!run_patiently(cx, [&] { return std::any_of(lines.begin(), lines.end(), has); })) {
+      cx.failed(what, "a line with " + show(word), show(lines));
+    }
+    lines.clear();
+  };
+  loop.call_soon(Sluggish());
+  named("Sluggish", "the report of a callback");
+  loop.call_soon_threadsafe(Sluggish());
+  named("Sluggish", "the report of a callback from another thread");
+  loop.call_later(1ms, Sluggish());
+  named("Sluggish", "the report of a timer's callback");
+  const Task<void> task = loop.create_task(crawl(), {.name = "the crawler"});
+  named("the crawler", "the report of a task's step");
+
+  StreamPair pair = cx.stream_pair();
+  const os::NativeSocket fd = pair.subject.native();
+  cx.ok(loop.add_reader(pair.subject, [&] { stall(5ms), (void)loop.remove_reader(pair.subject); }),
+        "add_reader");
+  pair.peer.send("x");
+  named("descriptor " + std::to_string(fd), "the report of a reader");
+  cx.ok(loop.add_signal_handler(SIGUSR1, Sluggish()), "add_signal_handler");
+  posix::raise_in_process(SIGUSR1);
+  named("signal " + std::to_string(SIGUSR1), "the report of a signal's handler");
+
+  os::Pipe pipe = cx.pipe();
+  const WatchedStream reader = connect_reader(cx, std::move(pipe.read));
+  reader.seen->on_data = Sluggish();
+  lines.clear();
+  ours(os::write(pipe.write.get(), view("x")));
+  named("data_received", "the report of a protocol's method");
+  loop.set_log_sink(nullptr);
 }
 
 void unclosed_loop(Context& cx) {
@@ -145,6 +198,18 @@ constexpr Scenario kScenarios[] = {
      .source = kDebugDoc,
      .needs = kNeeds,
      .body = slow_callback,
+     .severity = Severity::edge,
+     .api = kSlow,
+     .limit = kLimit},
+    {.id = "dbg.slow_callback.named",
+     .promise = "The report of a slow callback names it: the callable, the task, the descriptor, "
+                "the signal or the protocol's method.",
+     .source = "github.com/python/cpython/blob/main/Lib/asyncio/base_events.py _format_handle",
+     .needs = kNeeds | CapSet{Cap::call_later, Cap::call_soon_threadsafe, Cap::futures,
+                              Cap::add_reader, Cap::signals, Cap::pipes},
+     .body = slow_callback_named,
+     .level = Level::should,
+     .authority = Authority::de_facto,
      .severity = Severity::edge,
      .api = kSlow,
      .limit = kLimit},

@@ -203,6 +203,16 @@ class SlowUnreported final : public SelectorLoop {
   }
 };
 
+class SlowUnnamed final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  static constexpr Names kCaughtBy[] = {"dbg.slow_callback.named"};
+  static constexpr Names kKeeps[] = {"dbg.slow_callback", "dbg.thread_check", "sched.soon.*"};
+  void log(LogLevel level, std::string_view text) override {
+    SelectorLoop::log(level, text.starts_with("Executing ") ? "A callback was slow" : text);
+  }
+};
+
 class DebugDenied final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
@@ -254,6 +264,7 @@ constexpr FaultyLoop kLoops[] = {
     wrong<NoThreadCheck>("faulty.no_thread_check",
                          "Debug mode lets foreign threads call call_soon()."),
     wrong<SlowUnreported>("faulty.slow_unreported", "The threshold for slow callbacks is fixed."),
+    wrong<SlowUnnamed>("faulty.slow_unnamed", "A slow callback is reported, and not which one."),
     wrong<DebugDenied>("faulty.debug_denied", "get_debug() is always false."),
     wrong<DroppedQuietly>("faulty.dropped_quietly", "An unclosed loop goes without a warning."),
     wrong<DebugDetour>("faulty.debug_detour", "Debug mode delays callbacks by an iteration."),
