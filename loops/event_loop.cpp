@@ -33,7 +33,6 @@ void EventLoop::abandon_tasks() {
 LOOPSCOPE_REFUSE_FUTURE(void, shutdown_asyncgens(), "shutdown_asyncgens")
 LOOPSCOPE_REFUSE_FUTURE(void, shutdown_default_executor(std::optional<Duration>),
                         "shutdown_default_executor")
-LOOPSCOPE_REFUSE_FUTURE(void, execute(Callback, std::shared_ptr<Executor>), "run_in_executor")
 LOOPSCOPE_REFUSE_FUTURE(std::vector<Endpoint>, getaddrinfo(std::string, std::string, AddressHints),
                         "getaddrinfo")
 LOOPSCOPE_REFUSE_FUTURE(NameInfo, getnameinfo(Endpoint, NameInfoFlags), "getnameinfo")
@@ -75,6 +74,10 @@ LOOPSCOPE_REFUSE_FUTURE(ProcessLink, subprocess_shell(ProcessFactory, std::strin
 #undef LOOPSCOPE_REFUSE_FUTURE
 
 Handle EventLoop::call_soon_threadsafe(Callback) { return Handle(Errc::not_supported); }
+Result<EventLoop::JobId> EventLoop::execute(Job, std::shared_ptr<Executor>) {
+  return refusal("run_in_executor");
+}
+void EventLoop::withdraw(JobId) {}
 Result<void> EventLoop::set_default_executor(std::shared_ptr<Executor>) {
   return refusal("set_default_executor");
 }

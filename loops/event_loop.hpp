@@ -222,8 +222,16 @@ class EventLoop {
 
  protected:
   friend class Handle;
-  /// Behind run_in_executor: done when work has run. It lets no exception out.
-  virtual Future<void> execute(Callback work, std::shared_ptr<Executor> executor);
+  /// Work for another thread, and what follows in the loop's.
+  struct Job {
+    Callback work;   // lets no exception out
+    Callback ended;  // called by the loop when work has run; never once withdrawn or closed
+  };
+  using JobId = std::uint64_t;
+  /// Behind run_in_executor. The job belongs to the loop until it has ended.
+  virtual Result<JobId> execute(Job job, std::shared_ptr<Executor> executor);
+  /// Nobody is to hear of it any more; work that has not begun is taken back.
+  virtual void withdraw(JobId job);
   /// For close(), before the loop counts as closed: ends every unfinished task.
   void abandon_tasks();
   virtual bool cancel_handle(const Handle& handle) = 0;
@@ -281,19 +289,17 @@ Future<std::invoke_result_t<F&>> EventLoop::run_in_executor(F work,
       slot->exception = std::current_exception();
     }
   };
-  Future<void> ran = execute(Callback(std::move(guarded)), std::move(executor));
-  if (ran.done()) return done_future<T>(ran.result().error());  // refused
   Future<T> outcome = create_future<T>();
-  outcome.set_cancel_hook([ran]() mutable { (void)ran.cancel(); });
-  ran.add_done_callback([ran, outcome, slot]() mutable {
-    if (const Result<void> ended = ran.result(); !ended.ok()) {
-      outcome.set_error(ended.error());
-    } else if (slot->exception) {
+  auto ended = [outcome, slot]() mutable {
+    if (slot->exception) {
       outcome.set_exception(std::exchange(slot->exception, nullptr));
     } else {
       outcome.set_result(std::move(*slot->value));
     }
-  });
+  };
+  const Result<JobId> id = execute({std::move(guarded), std::move(ended)}, std::move(executor));
+  if (!id.ok()) return done_future<T>(id.error());
+  outcome.set_cancel_hook([this, job = *id] { withdraw(job); });
   return outcome;
 }
 

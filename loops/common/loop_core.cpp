@@ -182,11 +182,9 @@ void LoopCore::default_exception_handler(const ExceptionContext& context) {
   log(LogLevel::error, text);
 }
 
-Future<void> LoopCore::execute(Callback work, std::shared_ptr<Executor> executor) {
-  if (const std::optional<Errc> why = refuses()) {
-    return done_future<void>(make_error(*why, "run_in_executor"));
-  }
-  return offload_.execute(std::move(work), std::move(executor));
+Result<LoopCore::JobId> LoopCore::execute(Job job, std::shared_ptr<Executor> executor) {
+  if (const std::optional<Errc> why = refuses()) return make_error(*why, "run_in_executor");
+  return offload_.execute(std::move(job.work), std::move(job.ended), std::move(executor));
 }
 
 Result<void> LoopCore::set_default_executor(std::shared_ptr<Executor> executor) {

@@ -51,7 +51,8 @@ class LoopCore : public EventLoop {
   /// Makes a wait of this loop return soon. Any thread; called under the inbox's lock.
   virtual void wake() noexcept = 0;
 
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override;
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override;
+  void withdraw(JobId job) override { offload_.withdraw(job); }
   bool cancel_handle(const Handle& handle) override;
   /// A timer's handle is the timer owner's business.
   virtual bool cancel_timer(std::uint64_t id) = 0;

@@ -9,27 +9,24 @@ namespace loopscope {
 template <class T, class Ask>
 Future<T> LoopCore::look_up(std::string_view op, Ask ask) {
   const auto answer = std::make_shared<std::optional<Result<T>>>();
-  const auto work = [answer, op, ask = std::move(ask)]() noexcept {
+  auto work = [answer, op, ask = std::move(ask)]() noexcept {
     try {
       answer->emplace(ask());
     } catch (const std::bad_alloc&) {
       answer->emplace(errno_error_of(ENOMEM, op));
     }
   };
-  Future<void> ran = execute(Callback(work), offload_.resolver());
-  if (ran.done()) return done_future<T>(ran.result().error());  // refused
   Future<T> outcome = create_future<T>();
-  outcome.set_cancel_hook([ran]() mutable { (void)ran.cancel(); });
-  ran.add_done_callback([ran, outcome, answer]() mutable {
-    const Result<void> ended = ran.result();
-    if (!ended.ok()) {
-      outcome.set_error(ended.error());
-    } else if (!(*answer)->ok()) {
+  auto ended = [outcome, answer]() mutable {
+    if (!(*answer)->ok()) {
       outcome.set_error((*answer)->error());
     } else {
       outcome.set_result(std::move(**answer).value());
     }
-  });
+  };
+  const Result<JobId> id = execute({std::move(work), std::move(ended)}, offload_.resolver());
+  if (!id.ok()) return done_future<T>(id.error());
+  outcome.set_cancel_hook([this, job = *id] { withdraw(job); });
   return outcome;
 }
 

@@ -38,11 +38,11 @@ Offload::~Offload() {
   }
 }
 
-Future<void> Offload::execute(Callback work, std::shared_ptr<Executor> executor) {
+Result<std::uint64_t> Offload::execute(Callback work, Callback ended,
+                                       std::shared_ptr<Executor> executor) {
   if (executor == nullptr) {
     if (refused_) {
-      return loop_.done_future<void>(
-          make_error(Errc::closed, "run_in_executor", "the default executor was shut down"));
+      return make_error(Errc::closed, "run_in_executor", "the default executor was shut down");
     }
     if (default_ == nullptr) default_ = make_thread_pool();
     executor = default_;
@@ -54,19 +54,17 @@ Future<void> Offload::execute(Callback work, std::shared_ptr<Executor> executor)
     way->post([this, key] { finished(key); });
   };
   Result<std::uint64_t> id = executor->submit(Callback(std::move(job)));
-  if (!id.ok()) return loop_.done_future<void>(id.error());
-  Future<void> done = loop_.create_future();
-  done.set_cancel_hook([this, key] { take_back(key); });
-  jobs_.emplace(key, Job{done, std::move(executor), *id});
-  return done;
+  if (!id.ok()) return id.error();
+  jobs_.emplace(key, Job{std::move(ended), std::move(executor), *id});
+  return key;
 }
 
 void Offload::finished(std::uint64_t key) {
   auto job = jobs_.extract(key);
-  if (!job.empty()) job.mapped().done.set_result();  // else it was cancelled
+  if (!job.empty()) job.mapped().ended();  // else it was withdrawn
 }
 
-void Offload::take_back(std::uint64_t key) {
+void Offload::withdraw(std::uint64_t key) {
   const auto job = jobs_.extract(key);
   if (!job.empty()) (void)job.mapped().executor->cancel(job.mapped().id);  // false: it runs
 }
@@ -122,12 +120,9 @@ void Offload::close() {
   }
   // A lookup has no effect but its answer, and there is nobody to be told. Other work was promised
   // to run, and its effects may matter to somebody else: it runs, as asyncio has it.
-  auto dropped = std::exchange(jobs_, {});
-  for (auto& [key, job] : dropped) {
+  const auto dropped = std::exchange(jobs_, {});
+  for (const auto& [key, job] : dropped) {
     if (job.executor == resolver_) (void)resolver_->cancel(job.id);
-    // Whoever waits behind it is not told, because the loop drops the callback. Left as it is, the
-    // job's future and the one that waits for it would keep each other for ever.
-    job.done.set_result();
   }
   if (resolver_ != nullptr) (void)resolver_->shutdown(Duration::zero());
   if (default_ != nullptr) (void)default_->shutdown(Duration::zero());

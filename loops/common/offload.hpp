@@ -17,7 +17,7 @@ class EventLoop;
 
 /// The default executor of a loop, the threads of its resolver, and the jobs under way.
 ///
-/// What a worker has when its job is done is a number and the way to the loop; the future stays
+/// What a worker has when its job is done is a number and the way to the loop; what follows stays
 /// with the loop. So nothing of the user's is destroyed in a worker but the work itself, and a
 /// job that ends after close() finds the way shut and leaves in silence.
 ///
@@ -30,8 +30,11 @@ class Offload {
   Offload(const Offload&) = delete;
   Offload& operator=(const Offload&) = delete;
 
-  /// Done when work has run in a thread of `executor`, null for the default one.
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor);
+  /// Has work done in a thread of `executor`, null for the default one, and `ended` by the loop.
+  /// value: for withdraw().
+  Result<std::uint64_t> execute(Callback work, Callback ended, std::shared_ptr<Executor> executor);
+  /// Nobody is to hear of the job; work that has not begun never will.
+  void withdraw(std::uint64_t key);
   Result<void> set_default(std::shared_ptr<Executor> executor);
   Future<void> shut_down_default(std::optional<Duration> timeout);
   /// The threads of getaddrinfo and getnameinfo.
@@ -42,12 +45,11 @@ class Offload {
  private:
   struct Way;  // to the loop, for other threads; shut by close()
   struct Job {
-    Future<void> done;
+    Callback ended;
     std::shared_ptr<Executor> executor;
     std::uint64_t id;
   };
   void finished(std::uint64_t key);
-  void take_back(std::uint64_t key);
   void shut_down_ended(std::uint64_t key, bool in_time, std::optional<Duration> timeout);
 
   EventLoop& loop_;

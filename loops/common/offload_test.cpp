@@ -44,6 +44,48 @@ TEST_CASE("a job that ends after close() is not heard of, and the loop's end wai
   CHECK_FALSE(future.done());
 }
 
+// Goal: a future and what would complete it never keep each other alive. Method: a callback of each
+// future holds a token, so that the tokens that are left count the states that still live.
+TEST_CASE("no future outlives its job and its holders, however the job ends") {
+  const auto token = std::make_shared<int>();
+  const auto watched = [&token](auto future) {
+    future.add_done_callback([token] {});
+    return future;
+  };
+  const auto living = [&token] { return token.use_count() - 1; };
+  SUBCASE("it is done") {
+    const auto loop = make_loop();
+    CHECK(loop->run_until_complete(watched(loop->run_in_executor([] { return 42; }))).ok());
+    CHECK(living() == 0);
+  }
+  SUBCASE("it is cancelled, while it waits or runs") {
+    std::latch go(1);
+    const auto loop = make_loop();
+    CHECK(loop->set_default_executor(make_thread_pool(1)).ok());
+    auto running = watched(loop->run_in_executor([&go] { go.wait(); }));
+    auto waiting = watched(loop->run_in_executor([] {}));
+    CHECK(living() == 2);
+    CHECK(running.cancel());
+    CHECK(waiting.cancel());
+    running = waiting = {};
+    go.count_down();
+    CHECK(loop->run_until_complete(loop->shutdown_default_executor()).ok());
+    CHECK(living() == 0);
+  }
+  SUBCASE("the loop is closed while it runs, and while others wait") {
+    std::latch go(1);
+    auto loop = make_loop();
+    CHECK(loop->set_default_executor(make_thread_pool(1)).ok());
+    (void)watched(loop->run_in_executor([&go] { go.wait(); }));
+    (void)watched(loop->run_in_executor([] { return std::string("nobody reads it"); }));
+    for (int i = 0; i < 3; ++i) (void)watched(loop->getaddrinfo("missing.invalid", "80"));
+    CHECK(living() == 5);
+    CHECK(loop->close().ok());
+    CHECK(living() == 0);
+    go.count_down();
+  }
+}
+
 TEST_CASE(
     "shutting the default executor down waits without blocking the loop, or says it did not") {
   std::latch go(1);

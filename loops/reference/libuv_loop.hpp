@@ -135,7 +135,8 @@ class LibuvLoop final : public LoopCore {
   std::span<char> read_buffer() { return read_buffer_; }
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override;
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override;
+  void withdraw(JobId job) override;
   void wake() noexcept override { uv_async_send(&async_); }
   bool cancel_timer(std::uint64_t id) override;
 

@@ -20,15 +20,20 @@ namespace loopscope::libuv {
 namespace {
 
 /// A request from its start to its callback.
-template <class Uv, class T>
+template <class Uv>
 struct PoolRequest {
-  PoolRequest(LibuvLoop& in, Future<T> for_future) : loop(in), future(std::move(for_future)) {
-    uv.data = this;
-  }
+  explicit PoolRequest(LibuvLoop& in) : loop(in) { uv.data = this; }
   uv_req_t* generic() { return reinterpret_cast<uv_req_t*>(&uv); }
 
   Uv uv{};
   LibuvLoop& loop;
+};
+
+/// One that has an answer.
+template <class Uv, class T>
+struct Question : PoolRequest<Uv> {
+  Question(LibuvLoop& in, Future<T> for_future)
+      : PoolRequest<Uv>(in), future(std::move(for_future)) {}
   Future<T> future;
 };
 
@@ -36,12 +41,19 @@ struct PoolRequest {
 template <class Request, class Start>
 int begin(std::unique_ptr<Request> request, Start start) {
   if (const int rc = start(*request); rc != 0) return rc;
-  LibuvLoop& loop = request->loop;
-  uv_req_t* const generic = request->generic();
-  loop.pool_began(generic);
-  request->future.set_cancel_hook([&loop, generic] { loop.pool_cancel(generic); });
+  request->loop.pool_began(request->generic());
   (void)request.release();  // libuv's until its callback
   return 0;
+}
+/// The same for one whose future can be cancelled.
+template <class Request, class Start>
+int ask(std::unique_ptr<Request> request, Start start) {
+  LibuvLoop& loop = request->loop;
+  uv_req_t* const generic = request->generic();
+  auto future = request->future;
+  const int rc = begin(std::move(request), start);
+  if (rc == 0) future.set_cancel_hook([&loop, generic] { loop.pool_cancel(generic); });
+  return rc;
 }
 
 /// The request of a callback, owned again. The loop may have closed: then nobody is to be told.
@@ -88,8 +100,8 @@ Error resolver_error(int status, std::string_view op, std::string detail = {}) {
   }
 }
 
-struct Lookup : PoolRequest<uv_getaddrinfo_t, std::vector<Endpoint>> {
-  using PoolRequest::PoolRequest;
+struct Lookup : Question<uv_getaddrinfo_t, std::vector<Endpoint>> {
+  using Question::Question;
   std::string question;
 };
 
@@ -110,7 +122,7 @@ void on_addresses(uv_getaddrinfo_t* uv, int status, addrinfo* list) {
   });
 }
 
-using NameLookup = PoolRequest<uv_getnameinfo_t, NameInfo>;
+using NameLookup = Question<uv_getnameinfo_t, NameInfo>;
 
 void on_name(uv_getnameinfo_t* uv, int status, const char* host, const char* service) {
   const auto request = take<NameLookup>(uv);
@@ -150,7 +162,7 @@ Future<std::vector<Endpoint>> LibuvLoop::getaddrinfo(std::string host, std::stri
   Future<Addresses> future = create_future<Addresses>();
   auto request = std::make_unique<Lookup>(*this, future);
   request->question = host + " " + service;
-  const int rc = begin(std::move(request), [&](Lookup& lookup) {
+  const int rc = ask(std::move(request), [&](Lookup& lookup) {
     return uv_getaddrinfo(uv(), &lookup.uv, &on_addresses, host.empty() ? nullptr : host.c_str(),
                           service.c_str(), &want);
   });
@@ -164,7 +176,7 @@ Future<NameInfo> LibuvLoop::getnameinfo(Endpoint address, NameInfoFlags flags) {
                    (flags.numeric_service ? NI_NUMERICSERV : 0) |
                    (flags.name_required ? NI_NAMEREQD : 0) | (flags.datagram ? NI_DGRAM : 0);
   Future<NameInfo> future = create_future<NameInfo>();
-  const int rc = begin(std::make_unique<NameLookup>(*this, future), [&](NameLookup& lookup) {
+  const int rc = ask(std::make_unique<NameLookup>(*this, future), [&](NameLookup& lookup) {
     return uv_getnameinfo(uv(), &lookup.uv, &on_name, static_cast<const sockaddr*>(address.data()),
                           bits);
   });
@@ -173,46 +185,49 @@ Future<NameInfo> LibuvLoop::getnameinfo(Endpoint address, NameInfoFlags flags) {
 
 // --- work
 
-struct LibuvLoop::Work : PoolRequest<uv_work_t, void> {
-  using PoolRequest::PoolRequest;
-  Callback work;
+struct LibuvLoop::Work : PoolRequest<uv_work_t> {
+  Work(LibuvLoop& in, Job todo) : PoolRequest(in), job(std::move(todo)) {}
+  Job job;
 };
 
-Future<void> LibuvLoop::execute(Callback work, std::shared_ptr<Executor> executor) {
+Result<LibuvLoop::JobId> LibuvLoop::execute(Job job, std::shared_ptr<Executor> executor) {
   if (executor != nullptr || own_default_) {
-    return LoopCore::execute(std::move(work), std::move(executor));
+    return LoopCore::execute(std::move(job), std::move(executor));
   }
   const std::string_view op = "run_in_executor";
-  if (const std::optional<Errc> why = refuses()) return done_future<void>(make_error(*why, op));
-  if (pool_shut_) {
-    return done_future<void>(make_error(Errc::closed, op, "the default executor was shut down"));
-  }
-  Future<void> future = create_future();
-  auto request = std::make_unique<Work>(*this, future);
-  request->work = std::move(work);
+  if (const std::optional<Errc> why = refuses()) return make_error(*why, op);
+  if (pool_shut_) return make_error(Errc::closed, op, "the default executor was shut down");
   const auto run = [](uv_work_t* uv) {
-    Callback job = std::move(static_cast<Work*>(uv->data)->work);
-    job();  // It lets no exception out, and what it captured goes in this thread.
+    Callback work = std::move(static_cast<Work*>(uv->data)->job.work);
+    work();  // It lets no exception out, and what it captured goes in this thread.
   };
   const auto ended = [](uv_work_t* uv, int status) {
     const auto finished = take<Work>(uv);
     LibuvLoop& loop = finished->loop;
     --loop.works_;
-    if (loop.is_closed()) {
-      finished->future
-          .set_result();  // Nobody is told; its callback is dropped, and what that kept.
-      return;
-    }
+    if (loop.is_closed()) return;  // nobody is told
     loop.enter([&] {
-      if (status == 0) finished->future.set_result();
+      if (status == 0 && finished->job.ended) finished->job.ended();
       loop.work_ended();
     });
   };
+  auto request = std::make_unique<Work>(*this, std::move(job));
+  const auto id = reinterpret_cast<JobId>(request->generic());
   const int rc = begin(std::move(request),
                        [&](Work& started) { return uv_queue_work(uv(), &started.uv, run, ended); });
-  if (rc != 0) return done_future<void>(uv_error(rc, "uv_queue_work"));
+  if (rc != 0) return uv_error(rc, "uv_queue_work");
   ++works_;
-  return future;
+  return id;
+}
+
+void LibuvLoop::withdraw(JobId job) {
+  auto* const request = reinterpret_cast<uv_req_t*>(job);
+  if (!pool_requests_.contains(request)) {  // one of an executor: those have small numbers
+    LoopCore::withdraw(job);
+    return;
+  }
+  static_cast<Work*>(request->data)->job.ended.reset();
+  pool_cancel(request);
 }
 
 void LibuvLoop::work_ended() {

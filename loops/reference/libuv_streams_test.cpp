@@ -347,6 +347,29 @@ TEST_CASE("libuv: a shutdown waits for the work, which the pool refuses from the
   CHECK(working.done());
 }
 
+// As in offload_test.cpp: a token in a callback of each future counts the states that live.
+TEST_CASE("libuv: no future outlives its work, however that ends") {
+  const auto token = std::make_shared<int>();
+  const auto give = [&token](EventLoop& to) {
+    Future<int> future = to.run_in_executor([] { return 42; });
+    future.add_done_callback([token] {});
+    return future;
+  };
+  {
+    LIBUV_LOOP(loop);
+    CHECK(loop->run_until_complete(give(*loop)).value() == 42);
+    CHECK(token.use_count() == 1);
+    for (int i = 0; i < 30; ++i) CHECK(give(*loop).cancel());
+    CHECK(loop->run_until_complete(loop->shutdown_default_executor()).ok());
+    CHECK(token.use_count() == 1);
+  }
+  LIBUV_LOOP(loop);
+  for (int i = 0; i < 30; ++i) (void)give(*loop);
+  CHECK(token.use_count() == 31);
+  CHECK(loop->close().ok());
+  CHECK(token.use_count() == 1);
+}
+
 TEST_CASE("libuv: a loop closes with connections, servers and lookups under way") {
   LIBUV_LOOP(loop);
   Serving serving(*loop);

@@ -24,11 +24,10 @@ class JobsInLoopThread final : public SelectorLoop {
   static constexpr Names kKeeps[] = {"sched.soon.fifo", "dns.scope_id", "dns.getnameinfo"};
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor>) override {
-    work();
-    Future<void> done = create_future();
-    (void)call_soon([done]() mutable { done.set_result(); });  // Refused only when all is over.
-    return done;
+  Result<JobId> execute(Job job, std::shared_ptr<Executor>) override {
+    job.work();
+    (void)call_soon(std::move(job.ended));  // Refused only when all is over.
+    return JobId{0};
   }
 };
 
@@ -55,12 +54,12 @@ class ExecutorsAround : public SelectorLoop {
   }
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override {
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
     if (executor == nullptr && !std::exchange(has_default_, true)) {
       // Refused only on a closed loop, as what follows.
       (void)SelectorLoop::set_default_executor(std::make_shared<A>(make_thread_pool()));
     }
-    return SelectorLoop::execute(std::move(work), std::move(executor));
+    return SelectorLoop::execute(std::move(job), std::move(executor));
   }
   bool has_default_ = false;
 };
@@ -92,12 +91,12 @@ class CloseWaitsForJobs final : public SelectorLoop {
   }
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override {
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
     if (executor == nullptr && mine_ == nullptr) {
       mine_ = make_thread_pool();
       (void)SelectorLoop::set_default_executor(mine_);  // Refused only on a closed loop.
     }
-    return SelectorLoop::execute(std::move(work), std::move(executor));
+    return SelectorLoop::execute(std::move(job), std::move(executor));
   }
 
  private:
@@ -128,12 +127,12 @@ class TellsAfterClose final : public SelectorLoop {
   static constexpr Names kKeeps[] = {"exec.result_and_error", "exec.cancel"};
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override {
-    auto telling = [this, run = std::move(work)]() mutable {
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
+    job.work = [this, run = std::move(job.work)]() mutable {
       run();
       if (is_closed()) log(LogLevel::warning, "a job ended, and the loop is closed");
     };
-    return SelectorLoop::execute(Callback(std::move(telling)), std::move(executor));
+    return SelectorLoop::execute(std::move(job), std::move(executor));
   }
 };
 
@@ -184,16 +183,13 @@ class OutcomesMixedUp final : public SelectorLoop {
   static constexpr Names kKeeps[] = {"exec.result_and_error", "exec.set_default"};
 
  protected:
-  Future<void> execute(Callback work, std::shared_ptr<Executor> executor) override {
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
     last_ = this;
-    if (executor == nullptr) return SelectorLoop::execute(std::move(work), nullptr);
-    Future<void> done = create_future();
-    auto job = [done, run = std::move(work)]() mutable {
-      run();
-      (void)last_.load()->call_soon_threadsafe([done]() mutable { done.set_result(); });
-    };
-    const Result<std::uint64_t> id = executor->submit(Callback(std::move(job)));
-    return id.ok() ? done : done_future<void>(id.error());
+    if (executor == nullptr) return SelectorLoop::execute(std::move(job), nullptr);
+    return executor->submit([job = std::move(job)]() mutable {
+      job.work();
+      (void)last_.load()->call_soon_threadsafe(std::move(job.ended));
+    });
   }
 
  private:
@@ -312,19 +308,18 @@ class CrashesWithLookups final : public SelectorLoop {
   Future<Addresses> getaddrinfo(std::string host, std::string service,
                                 AddressHints hints) override {
     Future<Addresses> asked = SelectorLoop::getaddrinfo(std::move(host), std::move(service), hints);
-    if (!asked.done()) {
-      ++pending_;
-      asked.add_done_callback([this] { --pending_; });
-    }
+    asked_.push_back(asked);
     return asked;
   }
   Result<void> close() override {
-    if (!is_running() && !is_closed() && pending_ > 0) std::abort();
+    const auto under_way = [](const Future<Addresses>& each) { return !each.done(); };
+    if (!is_running() && std::any_of(asked_.begin(), asked_.end(), under_way)) std::abort();
+    asked_.clear();
     return SelectorLoop::close();
   }
 
  private:
-  int pending_ = 0;
+  std::vector<Future<Addresses>> asked_;
 };
 
 class NulEndsHost final : public SelectorLoop {
