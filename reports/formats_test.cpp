@@ -47,11 +47,12 @@ TEST_CASE("formats: each has a name, an extension, a description, and can be fou
     CHECK_FALSE(format->description.empty());
     names.insert(format->name);
   }
-  CHECK(names == std::set<std::string_view>{"console", "html", "json", "summary"});
+  CHECK(names == std::set<std::string_view>{"annotations", "badge", "badge_svg", "console", "html",
+                                            "json", "junit", "rows", "summary", "tap"});
   const Result<std::string> unknown = render("hmtl", stored_run("golden.ndjson"));
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().is(Errc::invalid_argument));
-  CHECK(unknown.error().detail.find("console html json summary") != std::string::npos);
+  CHECK(unknown.error().detail.find("console html json summary junit tap") != std::string::npos);
 }
 
 // Goal: there is no second truth. Method: count the same thing in both documents.
@@ -110,6 +111,7 @@ TEST_CASE("formats: an incomplete run says so in every format") {
     const std::string page = format->render(run, {}).value();
     const bool says = page.find("ncomplete") != std::string::npos;
     CHECK(says);
+    if (format->name.substr(0, 5) == "badge") continue;  // one line has no room for the reason
     CHECK(page.find("in the middle of a line") != std::string::npos);
   }
 }

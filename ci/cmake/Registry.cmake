@@ -158,10 +158,11 @@ function(loopscope_probe stem)
   endif()
 endfunction()
 
-# loopscope_format(stem): formats/stem.cpp with `extern const Format stem`.
+# loopscope_format(stem): formats/stem.cpp with `extern const Format format` in namespace
+# loopscope::formats::stem.
 function(loopscope_format stem)
   target_sources(loopscope_reports PRIVATE formats/${stem}.cpp)
-  _loopscope_add_row(formats ${stem})
+  _loopscope_add_row(formats ${stem}::format)
 endfunction()
 
 # loopscope_command(stem): cli/stem.cpp with `extern const Command command` in namespace

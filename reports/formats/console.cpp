@@ -8,7 +8,7 @@
 #include "reports/format.hpp"
 #include "reports/tally.hpp"
 
-namespace loopscope::formats {
+namespace loopscope::formats::console {
 namespace {
 
 using namespace reports;
@@ -134,9 +134,9 @@ Result<std::string> render_console(const Run& run, const RenderOptions& options)
 
 }  // namespace
 
-extern const Format console{.name = "console",
-                            .extension = ".txt",
-                            .description = "what a terminal shows at the end of a run",
-                            .render = render_console};
+extern const Format format{.name = "console",
+                           .extension = ".txt",
+                           .description = "what a terminal shows at the end of a run",
+                           .render = render_console};
 
-}  // namespace loopscope::formats
+}  // namespace loopscope::formats::console

@@ -4,7 +4,7 @@
 #include "reports/html/sections.hpp"
 #include "reports/tally.hpp"
 
-namespace loopscope::formats {
+namespace loopscope::formats::html {
 namespace {
 
 using namespace reports;
@@ -16,33 +16,33 @@ void fill(std::string& page, std::string_view placeholder, std::string_view cont
 }
 
 Result<std::string> render_html(const Run& run, const RenderOptions&) {
-  const html::View view(run);
-  html::Page body;
-  html::write_overview(body, view);
-  html::write_attention(body, view);
-  html::write_matrix(body, view);
-  html::write_cells(body, view);
-  html::write_facts(body, view);
-  html::write_limits(body, view);
-  html::write_api(body, view);
-  html::write_legend(body, view);
+  const reports::html::View view(run);
+  reports::html::Page body;
+  reports::html::write_overview(body, view);
+  reports::html::write_attention(body, view);
+  reports::html::write_matrix(body, view);
+  reports::html::write_cells(body, view);
+  reports::html::write_facts(body, view);
+  reports::html::write_limits(body, view);
+  reports::html::write_api(body, view);
+  reports::html::write_legend(body, view);
 
   // The body last: what a journal says must not be searched for placeholders.
-  std::string page(html::asset_page());
+  std::string page(reports::html::asset_page());
   fill(page, "<!--title-->",
-       html::escape("loopscope: " + verdict(run) + ", " + text_of(run.header.host, "os") + " " +
-                    text_of(run.header.host, "kernel")));
-  fill(page, "/*style*/", html::asset_style());
-  fill(page, "/*script*/", html::asset_script());
+       reports::html::escape("loopscope: " + verdict(run) + ", " + text_of(run.header.host, "os") +
+                             " " + text_of(run.header.host, "kernel")));
+  fill(page, "/*style*/", reports::html::asset_style());
+  fill(page, "/*script*/", reports::html::asset_script());
   fill(page, "<!--body-->", body.take());
   return page;
 }
 
 }  // namespace
 
-extern const Format html{.name = "html",
-                         .extension = ".html",
-                         .description = "one offline page for a browser",
-                         .render = render_html};
+extern const Format format{.name = "html",
+                           .extension = ".html",
+                           .description = "one offline page for a browser",
+                           .render = render_html};
 
-}  // namespace loopscope::formats
+}  // namespace loopscope::formats::html

@@ -8,7 +8,7 @@
 #include "reports/limits.hpp"
 #include "reports/tally.hpp"
 
-namespace loopscope::formats {
+namespace loopscope::formats::json {
 namespace {
 
 using namespace reports;
@@ -306,9 +306,9 @@ Result<std::string> render_json(const Run& run, const RenderOptions&) {
 
 }  // namespace
 
-extern const Format json{.name = "json",
-                         .extension = ".json",
-                         .description = "every result and every computed table, with a schema",
-                         .render = render_json};
+extern const Format format{.name = "json",
+                           .extension = ".json",
+                           .description = "every result and every computed table, with a schema",
+                           .render = render_json};
 
-}  // namespace loopscope::formats
+}  // namespace loopscope::formats::json

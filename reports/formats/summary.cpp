@@ -6,8 +6,9 @@
 
 #include "reports/format.hpp"
 #include "reports/tally.hpp"
+#include "reports/text.hpp"
 
-namespace loopscope::formats {
+namespace loopscope::formats::summary {
 namespace {
 
 using namespace reports;
@@ -17,9 +18,9 @@ constexpr std::size_t kMostRows = 20;
 /// Text in a Markdown table: pipes and line ends would end the cell, "<" would begin markup.
 std::string cell_text(std::string_view text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : one_line(text)) {
     if (c == '|' || c == '<' || c == '`') out += '\\';
-    out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+    out += c;
   }
   return out;
 }
@@ -87,9 +88,9 @@ Result<std::string> render_summary(const Run& run, const RenderOptions&) {
 
 }  // namespace
 
-extern const Format summary{.name = "summary",
-                            .extension = ".md",
-                            .description = "Markdown for the job page of a CI service",
-                            .render = render_summary};
+extern const Format format{.name = "summary",
+                           .extension = ".md",
+                           .description = "Markdown for the job page of a CI service",
+                           .render = render_summary};
 
-}  // namespace loopscope::formats
+}  // namespace loopscope::formats::summary

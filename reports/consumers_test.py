@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Every format for programs, read by a program that knows nothing of this one.
+
+  consumers_test.py RENDER [JOURNAL...]      RENDER is the tool loopscope_render
+
+Counts come from the JSON report and are computed here, not there. TAP goes through prove, rows go
+through sqlite, JUnit and SVG through an XML parser.
+"""
+import collections
+import json
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+
+HERE = pathlib.Path(__file__).resolve().parent
+RED = {"fail", "leak", "hang", "crash"}
+KEPT = {"pass", "diverges"}
+
+
+class Failure(Exception):
+    """What a format says is not so."""
+
+
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def rendered(tool, name, journal):
+    done = subprocess.run([tool, name, journal], check=True, stdout=subprocess.PIPE)
+    return done.stdout.decode("utf-8")
+
+
+def needs_attention(cell):
+    """Red, unknown, or not as an expectation says, which may be that it cannot be judged here."""
+    if (cell["standing"] == "as_expected" and cell["expectation"] is not None
+            and cell["outcome"] != "notrun"):
+        return False
+    return (cell["standing"] in ("unexpected", "stale_expectation")
+            or cell["outcome"] in ("inconclusive", "broken", "notrun")
+            or (cell["outcome"] in RED and cell["standing"] != "as_expected"))
+
+
+def class_of(cell):
+    """pass, skip, fail or error: all that a test view knows."""
+    if not needs_attention(cell):
+        return "pass" if cell["outcome"] in KEPT else "skip"
+    return "fail" if cell["outcome"] in KEPT | {"fail", "leak"} else "error"
+
+
+def junit(tool, journal, report):
+    root = ElementTree.fromstring(rendered(tool, "junit", journal))
+    want = collections.Counter(class_of(cell) for cell in report["cells"])
+    want["error"] += not report["complete"]
+    names = {"tests": None, "failures": "fail", "errors": "error", "skipped": "skip"}
+    for attribute, kind in names.items():
+        expected = sum(want.values()) if kind is None else want[kind]
+        said = int(root.get(attribute))
+        check(said == expected, f"junit: {attribute}={said}, expected {expected}")
+        sums = sum(int(suite.get(attribute)) for suite in root)
+        check(sums == expected, f"junit: the suites' {attribute} add up to {sums}, not {expected}")
+    found = collections.Counter()
+    outcomes = collections.Counter()
+    for case in root.iter("testcase"):
+        kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+        check(len(kinds) <= 1, f"junit: {case.get('name')} is {kinds}")
+        found[{"failure": "fail", "skipped": "skip"}.get(min(kinds, default="pass"),
+                                                         min(kinds, default="pass"))] += 1
+        outcome = case.find("properties/property[@name='outcome']")
+        if outcome is not None:  # the case that says that the run is incomplete has none
+            outcomes[outcome.get("value")] += 1
+    check(found == want, f"junit: elements {found}, expected {want}")
+    check(outcomes == collections.Counter(cell["outcome"] for cell in report["cells"]),
+          f"junit: outcomes {outcomes}")
+
+
+def tap(tool, journal, report):
+    text = rendered(tool, "tap", journal)
+    lines = text.split("\n")
+    check(lines[:2] == ["TAP version 14", f"1..{len(report['cells'])}"], f"tap: begins {lines[:2]}")
+    points = [line for line in lines if re.match(r"(not )?ok \d+ - ", line)]
+    check(len(points) == len(report["cells"]), f"tap: {len(points)} points")
+    failing = 0
+    for number, (line, cell) in enumerate(zip(points, report["cells"]), 1):
+        check(line.removeprefix("not ").startswith(f"ok {number} - "), f"tap: {number}: {line}")
+        counts = line.startswith("not ok") and not re.search(r"(?<!\\)# TODO", line)
+        check(counts == needs_attention(cell), f"tap: {line}\n  for {cell['outcome']}, "
+              f"{cell['standing']}")
+        failing += counts
+    check(("Bail out!" in text) == (not report["complete"]), "tap: bails out when incomplete alone")
+    if shutil.which("prove") is None:
+        print("not judged: no prove, so TAP was not run through it")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "run.tap"
+        # prove knows 13, of which 14 is an extension; and it reports nothing after a bail-out.
+        text = text.replace("TAP version 14", "TAP version 13").replace("Bail out!", "# cut")
+        path.write_text(text, encoding="utf-8")
+        done = subprocess.run(["prove", "--exec", "cat", path], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+    out = done.stdout.decode("utf-8", errors="replace")
+    check("Parse errors" not in out, f"tap: prove cannot read it:\n{out[:2000]}")
+    check((done.returncode == 0) == (failing == 0), f"tap: prove ends with {done.returncode}, "
+          f"{failing} points fail:\n{out[-1000:]}")
+
+
+def rows(tool, journal, report):
+    table = [json.loads(line) for line in rendered(tool, "rows", journal).split("\n") if line]
+    check(len(table) == len(report["cells"]), f"rows: {len(table)} rows")
+    check(all(row.keys() == table[0].keys() for row in table), "rows: keys differ between rows")
+    for key in table[0]:
+        types = {type(row[key]) for row in table} - {type(None)}
+        check(len(types) <= 1, f"rows: {key} has the types {types}")
+    base = sqlite3.connect(":memory:")
+    columns = ", ".join(f'"{key}"' for key in table[0])
+    base.execute(f"create table cells ({columns})")
+    marks = ", ".join("?" for _ in table[0])
+    base.executemany(f"insert into cells values ({marks})", [tuple(row.values()) for row in table])
+    found = dict(base.execute("select outcome, count(*) from cells group by outcome"))
+    want = collections.Counter(cell["outcome"] for cell in report["cells"])
+    check(found == want, f"rows: outcomes {found}, expected {want}")
+    attention, = base.execute("select count(*) from cells where needs_attention").fetchone()
+    check(attention == sum(map(needs_attention, report["cells"])), f"rows: {attention} to look at")
+
+
+def annotations(tool, journal, report):
+    lines = rendered(tool, "annotations", journal).rstrip("\n").split("\n")
+    kinds = collections.Counter()
+    for line in lines:
+        match = re.fullmatch(r"::(error|warning|notice) title=([^,:]*)::(.*)", line)
+        check(match is not None, f"annotations: {line[:200]}")
+        kinds[match[1]] += 1
+        check(re.fullmatch(r"(?:[^%]|%(?:25|0A|0D|3A|2C))*", match[2] + match[3]) is not None,
+              f"annotations: a bare % in {line[:200]}")
+    check(kinds["notice"] == 1 and kinds["error"] <= 10 and kinds["warning"] <= 11,
+          f"annotations: {kinds}")
+    red = sum(needs_attention(cell) and cell["outcome"] in RED for cell in report["cells"])
+    check((kinds["error"] > 0) == (red > 0) or
+          any(cell["standing"] == "stale_expectation" for cell in report["cells"]),
+          f"annotations: {kinds['error']} errors for {red} red cells")
+
+
+def badges(tool, journal, report):
+    badge = json.loads(rendered(tool, "badge", journal))
+    check(badge.keys() == {"schemaVersion", "label", "message", "color"}, f"badge: {badge}")
+    must = {row["id"] for row in report["catalogue"]["scenarios"] if row["level"] == "must"}
+    reference = {row["name"] for row in report["catalogue"]["loops"]
+                 if row["family"] == "reference"}
+    judged = [cell["outcome"] for cell in report["cells"]
+              if cell["scenario"] in must and cell["loop"] not in reference
+              and cell["outcome"] in RED | KEPT]
+    want = f"must {judged.count('pass')}/{len(judged)} " if judged else "nothing was judged"
+    check(badge["message"].startswith(want), f"badge: {badge['message']}, expected {want}")
+    colour = {"green": "brightgreen", "red": "red", "unknown": "lightgrey"}[report["verdict"]]
+    check(badge["color"] == (colour if judged else "lightgrey"), f"badge: {badge['color']}")
+    svg = ElementTree.fromstring(rendered(tool, "badge_svg", journal))
+    said = "".join(svg.find("{http://www.w3.org/2000/svg}title").itertext())
+    check(said == f"{badge['label']}: {badge['message']}", f"badge_svg says {said!r}")
+    tags = {element.tag.rpartition("}")[2] for element in svg.iter()}
+    check(tags <= {"svg", "title", "rect", "path", "g", "text"}, f"badge_svg: {tags}")
+
+
+def main(argv):
+    if len(argv) < 2:
+        print(__doc__, file=sys.stderr)
+        return 64
+    tool = argv[1]
+    journals = [pathlib.Path(name) for name in argv[2:]] or sorted(
+        (HERE / "testdata").glob("*.ndjson"))
+    try:
+        for journal in journals:
+            report = json.loads(rendered(tool, "json", journal))
+            for consumer in (junit, tap, rows, annotations, badges):
+                consumer(tool, journal, report)
+    except (Failure, ElementTree.ParseError) as failure:
+        print(f"FAILED: {journal.name}: {failure}")
+        return 1
+    print(f"{len(journals)} journals: every consumer counts what the JSON report holds")
+    return 0 if journals else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,31 @@
+// Report format "badge": one line for a README, as JSON for a badge service
+// (shields.io/badges/endpoint-badge).
+#include "reports/badge.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "reports/format.hpp"
+
+namespace loopscope::formats::badge {
+namespace {
+
+using namespace reports;
+
+Result<std::string> render_badge(const Run& run, const RenderOptions&) {
+  const Badge badge = badge_of(run);
+  return nlohmann::ordered_json{{"schemaVersion", 1},
+                                {"label", badge.label},
+                                {"message", badge.message},
+                                {"color", badge.colour}}
+             .dump() +
+         '\n';
+}
+
+}  // namespace
+
+extern const Format format{.name = "badge",
+                           .extension = ".json",
+                           .description = "one line for a badge service",
+                           .render = render_badge};
+
+}  // namespace loopscope::formats::badge
