@@ -49,11 +49,12 @@ Badge badge_of(const Run& run) {
     badge.colour = "lightgrey";
     return badge;
   }
-  badge.message = fmt::format("must {}/{} \u00b7 {}{}{}{}{}", kept.passed, kept.judged,
-                              kept.loops.size() == 1 ? std::string(kept.loops.front())
-                                                     : fmt::format("{} loops", kept.loops.size()),
-                              kept.proved ? " (proved)" : "", os.empty() ? "" : " \u00b7 ", os,
-                              run.complete ? "" : " \u00b7 incomplete"));
+  badge.message =
+      one_line(fmt::format("must {}/{} \u00b7 {}{}{}{}{}", kept.passed, kept.judged,
+                           kept.loops.size() == 1 ? std::string(kept.loops.front())
+                                                  : fmt::format("{} loops", kept.loops.size()),
+                           kept.proved ? " (proved)" : "", os.empty() ? "" : " \u00b7 ", os,
+                           run.complete ? "" : " \u00b7 incomplete"));
   return badge;
 }
 
