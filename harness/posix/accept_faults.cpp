@@ -1,9 +1,8 @@
-// accept and accept4 of libc, defined here: they fail on demand, and are raw system calls else.
+// accept and accept4 of libc, defined here: they fail on demand, and are those of libc else.
 #include "harness/posix/accept_faults.hpp"
 
+#include <dlfcn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -15,13 +14,15 @@ namespace {
 std::array<std::atomic<int>, 16> planned{};
 std::atomic<std::size_t> next{0}, end{0};
 
-/// The errno value for this call; 0: none is due.
-int due() {
+/// Is this call one that has to fail? Then errno is set.
+bool fails() {
   std::size_t index = next.load();
   while (index < end.load()) {
-    if (next.compare_exchange_weak(index, index + 1)) return planned[index % planned.size()];
+    if (!next.compare_exchange_weak(index, index + 1)) continue;
+    errno = planned[index % planned.size()];
+    return true;
   }
-  return 0;
+  return false;
 }
 
 }  // namespace
@@ -39,16 +40,18 @@ std::size_t accept_failures_left() { return end.load() - next.load(); }
 
 extern "C" {
 
-int accept4(int fd, sockaddr* __restrict address, socklen_t* __restrict size, int flags) {
-  if (const int error = loopscope::posix::due(); error != 0) {
-    errno = error;
-    return -1;
-  }
-  return static_cast<int>(::syscall(SYS_accept4, fd, address, size, flags));
+int accept(int fd, sockaddr* __restrict address, socklen_t* __restrict size) {
+  using Accept = int (*)(int, sockaddr*, socklen_t*);
+  static const auto next = reinterpret_cast<Accept>(::dlsym(RTLD_NEXT, "accept"));
+  return loopscope::posix::fails() ? -1 : next(fd, address, size);
 }
 
-int accept(int fd, sockaddr* __restrict address, socklen_t* __restrict size) {
-  return accept4(fd, address, size, 0);
+#ifdef SOCK_NONBLOCK  // with these flags comes the call that takes them
+int accept4(int fd, sockaddr* __restrict address, socklen_t* __restrict size, int flags) {
+  using Accept4 = int (*)(int, sockaddr*, socklen_t*, int);
+  static const auto next = reinterpret_cast<Accept4>(::dlsym(RTLD_NEXT, "accept4"));
+  return loopscope::posix::fails() ? -1 : next(fd, address, size, flags);
 }
+#endif
 
 }  // extern "C"

@@ -1,4 +1,5 @@
-// Relay: passes the outcome of one operation on to another future, changed on the way.
+// Relay: passes the outcome of one operation on to another future, changed on the way; and looking
+// at an operation all the time.
 #pragma once
 
 #include "loops/event_loop.hpp"
@@ -35,6 +36,14 @@ Future<T> relay(EventLoop& loop, Future<T> inner, Change change) {
 template <class T>
 Future<T> relay(EventLoop& loop, Future<T> inner) {
   return relay(loop, std::move(inner), [](Result<T> outcome) { return outcome; });
+}
+
+/// Spins: asks in every iteration whether it is over.
+template <class Over>
+void look_again(EventLoop& loop, Over over) {
+  (void)loop.call_soon([&loop, over]() mutable {
+    if (!over()) look_again(loop, over);
+  });
 }
 
 }  // namespace loopscope::testing

@@ -3,7 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include "loops/selector/each_selector.hpp"
+
 using namespace loopscope;
+using loopscope::each_selector::on_each_selector;
 
 namespace {
 
@@ -22,18 +25,6 @@ struct EchoOnce : Protocol {
  private:
   int& ended_;
 };
-
-template <class F>
-void on_each_selector(F&& body) {
-  for (const LoopDescriptor* row : all_loops()) {
-    if (row->family != Family::selector || row->make == nullptr) continue;
-    CAPTURE(row->name);
-    auto loop = row->make({});
-    REQUIRE(loop.ok());
-    body(**loop);
-    CHECK((*loop)->close().ok());
-  }
-}
 
 std::string ask(const Endpoint& address, EventLoop& loop) {
   const auto client = os::open_socket(address.family(), SocketType::stream, true);

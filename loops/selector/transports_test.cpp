@@ -4,40 +4,10 @@
 #include <string>
 
 #include "loops/os/pipe.hpp"
-#include "loops/selector/selector_loop.hpp"
+#include "loops/selector/each_selector.hpp"
 
 using namespace loopscope;
-
-namespace {
-
-struct Recorder : Protocol {
-  std::string trace;
-  EventLoop* loop = nullptr;
-  void connection_made(BaseTransport&) override { trace += "made "; }
-  void data_received(ByteView data) override { trace += "data:" + text(data) + " "; }
-  bool eof_received() override {
-    trace += "eof ";
-    return false;
-  }
-  void connection_lost(const Error* why) override {
-    trace += why == nullptr ? "lost" : "lost:" + error_name(why->code);
-    if (loop != nullptr) loop->stop();
-  }
-};
-
-template <class F>
-void on_each_selector(F&& body) {
-  for (const LoopDescriptor* row : all_loops()) {
-    if (row->family != Family::selector || row->make == nullptr) continue;
-    CAPTURE(row->name);
-    auto loop = row->make({});
-    REQUIRE(loop.ok());
-    body(**loop);
-    CHECK((*loop)->close().ok());
-  }
-}
-
-}  // namespace
+using namespace loopscope::each_selector;
 
 TEST_CASE("a read pipe delivers what was written before the close, then the end") {
   on_each_selector([](EventLoop& loop) {

@@ -1,6 +1,7 @@
 // Loops whose datagram endpoints are wrong, in one way each.
 #include "harness/posix/descriptor_tools.hpp"
 #include "harness/testing/between.hpp"
+#include "harness/testing/relay.hpp"
 
 namespace loopscope::testing::datagram_faults {
 namespace {
@@ -137,14 +138,7 @@ class SharesItsPort final : public DatagramBetween {
   }
 };
 
-/// Looks in every iteration whether it is over: as waiting for a socket that has room is, when it
-/// is the peer that has none.
-template <class Over>
-void look_again(SelectorLoop& loop, Over over) {
-  loop.call_soon([&loop, over] {
-    if (!over()) look_again(loop, over);
-  });
-}
+// Waiting for a socket that has room, where it is the peer that has none.
 
 class SpinsWhileQueued final : public DatagramBetween {
  public:

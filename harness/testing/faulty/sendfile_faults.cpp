@@ -148,32 +148,56 @@ class SecondIsIgnored final : public OtherOutcome {
   }
 };
 
-/// What the system takes at once is all: EAGAIN counts as the end of the file.
-class FullIsTheEnd final : public SelectorLoop {
+/// Changes what becomes of a transfer that has to wait: of one on a socket ...
+class OtherCourse : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
+  SentLater sock_sendfile(Socket& socket, FileRange range) override {
+    SentLater inner = SelectorLoop::sock_sendfile(socket, range);
+    return inner.done() ? inner : goes_on(std::move(inner), range);
+  }
+
+ protected:
+  virtual SentLater goes_on(SentLater inner, FileRange range) = 0;
+};
+/// ... and of one on a transport.
+class OtherTransportCourse : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  SentLater sendfile(std::shared_ptr<Transport> transport, FileRange range) override {
+    SentLater inner = SelectorLoop::sendfile(transport, range);
+    return inner.done() ? inner : goes_on(std::move(inner), std::move(transport));
+  }
+
+ protected:
+  virtual SentLater goes_on(SentLater inner, std::shared_ptr<Transport> transport) = 0;
+};
+
+/// What the system takes at once is all: EAGAIN counts as the end of the file.
+class FullIsTheEnd final : public OtherCourse {
+ public:
+  using OtherCourse::OtherCourse;
   static constexpr Names kCaughtBy[] = {"sendfile.slow_peer", "sendfile.file_position",
                                         "sendfile.shared_file"};
   static constexpr Names kKeeps[] = {"sendfile.bad_sources", "sendfile.mixed_writes"};
 
-  SentLater sock_sendfile(Socket& socket, FileRange range) override {
-    SentLater inner = SelectorLoop::sock_sendfile(socket, range);
-    if (inner.done()) return inner;
+ protected:
+  SentLater goes_on(SentLater inner, FileRange range) override {
     inner.cancel();
     return done_future<std::uint64_t>(posix::position(range.file) - range.offset);
   }
 };
 
 /// Waits for as many bytes as the file had at the beginning, also when they have gone.
-class WaitsForTheRest final : public SelectorLoop {
+class WaitsForTheRest final : public OtherCourse {
  public:
-  using SelectorLoop::SelectorLoop;
+  using OtherCourse::OtherCourse;
   static constexpr Names kCaughtBy[] = {"sendfile.truncated"};
   static constexpr Names kKeeps[] = {"sendfile.whole_offset_count", "sendfile.slow_peer"};
 
-  SentLater sock_sendfile(Socket& socket, FileRange range) override {
-    SentLater inner = SelectorLoop::sock_sendfile(socket, range);
-    if (inner.done() || range.count) return inner;
+ protected:
+  SentLater goes_on(SentLater inner, FileRange range) override {
+    if (range.count) return inner;
     SentLater outer = create_future<std::uint64_t>();
     inner.add_done_callback([this, inner, outer, range]() mutable {
       const Sent sent = inner.result();
@@ -183,36 +207,26 @@ class WaitsForTheRest final : public SelectorLoop {
       if (there.ok() && *there == 1) {
         outer.set_result(*sent);
       } else {
-        spin();  // The file became shorter: its end lies before what was sent.
+        // The file became shorter: its end lies before what was sent.
+        look_again(*this, [] { return false; });
       }
     });
     outer.set_cancel_hook([inner]() mutable { inner.cancel(); });
     return outer;
   }
-
- private:
-  void spin() {
-    call_soon([this] { spin(); });
-  }
 };
 
 /// A full socket is tried again in every iteration.
-class TriesAllTheTime final : public SelectorLoop {
+class TriesAllTheTime final : public OtherCourse {
  public:
-  using SelectorLoop::SelectorLoop;
+  using OtherCourse::OtherCourse;
   static constexpr Names kCaughtBy[] = {"sendfile.slow_peer"};
   static constexpr Names kKeeps[] = {"sendfile.whole_offset_count", "sendfile.truncated"};
 
-  SentLater sock_sendfile(Socket& socket, FileRange range) override {
-    SentLater inner = SelectorLoop::sock_sendfile(socket, range);
-    again(inner);
+ protected:
+  SentLater goes_on(SentLater inner, FileRange) override {
+    look_again(*this, [inner] { return inner.done(); });
     return inner;
-  }
-
- private:
-  void again(SentLater inner) {
-    if (inner.done()) return;
-    call_soon([this, inner] { again(inner); });
   }
 };
 
@@ -281,15 +295,14 @@ class Bystander final : public Protocol {};
 /// As long as a file is sent, another protocol stands in and reading pauses; a cancellation
 /// forgets the one or the other.
 template <bool forgets_protocol>
-class CancelForgets final : public SelectorLoop {
+class CancelForgets final : public OtherTransportCourse {
  public:
-  using SelectorLoop::SelectorLoop;
+  using OtherTransportCourse::OtherTransportCourse;
   static constexpr Names kCaughtBy[] = {"sendfile.cancel"};
   static constexpr Names kKeeps[] = {"sendfile.mixed_writes", "sendfile.reading"};
 
-  SentLater sendfile(std::shared_ptr<Transport> transport, FileRange range) override {
-    SentLater inner = SelectorLoop::sendfile(transport, range);
-    if (inner.done()) return inner;
+ protected:
+  SentLater goes_on(SentLater inner, std::shared_ptr<Transport> transport) override {
     const std::shared_ptr<BaseProtocol> user = transport->get_protocol();
     transport->pause_reading();
     transport->set_protocol(std::make_shared<Bystander>());
@@ -322,26 +335,19 @@ class StaysPaused final : public SelectorLoop {
   }
 };
 
-class CloseCutsOff final : public SelectorLoop {
+class CloseCutsOff final : public OtherTransportCourse {
  public:
-  using SelectorLoop::SelectorLoop;
+  using OtherTransportCourse::OtherTransportCourse;
   static constexpr Names kCaughtBy[] = {"sendfile.close_waits"};
   static constexpr Names kKeeps[] = {"sendfile.abort", "sendfile.mixed_writes"};
 
-  SentLater sendfile(std::shared_ptr<Transport> transport, FileRange range) override {
-    SentLater inner = SelectorLoop::sendfile(transport, range);
-    watch_for_close(transport, inner);
+ protected:
+  SentLater goes_on(SentLater inner, std::shared_ptr<Transport> transport) override {
+    look_again(*this, [inner, transport]() mutable {
+      if (!inner.done() && transport->is_closing()) inner.cancel();
+      return inner.done();
+    });
     return inner;
-  }
-
- private:
-  void watch_for_close(std::shared_ptr<Transport> transport, SentLater inner) {
-    if (inner.done()) return;
-    if (transport->is_closing()) {
-      inner.cancel();
-    } else {
-      call_soon([this, transport, inner] { watch_for_close(transport, inner); });
-    }
   }
 };
 

@@ -94,47 +94,38 @@ class AddressesForgotten final : public TlsTransport {
   }
 };
 
-class NotVerified final : public SelectorLoop {
+/// Clients get other TLS options than those that they ask for.
+template <Result<void> (*change)(TlsOptions&)>
+class OtherOptions final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
   Result<std::shared_ptr<TlsTransport>> make_tls(std::shared_ptr<BaseProtocol> user,
                                                  const TlsOptions& options,
                                                  bool server_side) override {
-    TlsOptions lax = options;
+    TlsOptions changed = options;
     if (!server_side) {
-      auto context = TlsContext::make({.verify_mode = VerifyMode::none});
-      if (!context.ok()) return context.error();
-      lax.context = *context;
+      if (const Result<void> other = change(changed); !other.ok()) return other.error();
     }
-    return SelectorLoop::make_tls(std::move(user), lax, server_side);
+    return SelectorLoop::make_tls(std::move(user), changed, server_side);
   }
 };
 
+Result<void> not_verified(TlsOptions& options) {
+  auto lax = TlsContext::make({.verify_mode = VerifyMode::none});
+  if (!lax.ok()) return lax.error();
+  options.context = *lax;
+  return {};
+}
 /// Resolves first, and goes on with the address as if it had been given.
-class AddressForName final : public SelectorLoop {
- public:
-  using SelectorLoop::SelectorLoop;
-  Result<std::shared_ptr<TlsTransport>> make_tls(std::shared_ptr<BaseProtocol> user,
-                                                 const TlsOptions& options,
-                                                 bool server_side) override {
-    TlsOptions changed = options;
-    if (!server_side) changed.server_hostname = "127.0.0.1";
-    return SelectorLoop::make_tls(std::move(user), changed, server_side);
-  }
-};
-
+Result<void> address_for_name(TlsOptions& options) {
+  options.server_hostname = "127.0.0.1";
+  return {};
+}
 /// The other way round: looks the name of a literal address up.
-class NameForAddress final : public SelectorLoop {
- public:
-  using SelectorLoop::SelectorLoop;
-  Result<std::shared_ptr<TlsTransport>> make_tls(std::shared_ptr<BaseProtocol> user,
-                                                 const TlsOptions& options,
-                                                 bool server_side) override {
-    TlsOptions changed = options;
-    if (options.server_hostname == "127.0.0.1") changed.server_hostname = "server.test";
-    return SelectorLoop::make_tls(std::move(user), changed, server_side);
-  }
-};
+Result<void> name_for_address(TlsOptions& options) {
+  if (options.server_hostname == "127.0.0.1") options.server_hostname = "server.test";
+  return {};
+}
 
 class PlainWithoutContext final : public SelectorLoop {
  public:
@@ -305,14 +296,14 @@ const FaultyLoop kLoops[] = {
     faulty_tls<TlsThrough<AddressesForgotten>>("faulty.tls_addresses_forgotten",
                                                "A TLS transport does not know the peer's address.",
                                                kAddresses, kStrict),
-    faulty_tls<NotVerified>("faulty.tls_not_verified", "Certificates are not verified.", kVerify,
-                            kData),
-    faulty_tls<AddressForName>("faulty.tls_address_for_name",
-                               "The peer's address takes the place of the name to be checked.",
-                               kName, kData),
-    faulty_tls<NameForAddress>("faulty.tls_name_for_address",
-                               "A literal address is replaced by the name that belongs to it.",
-                               kLiteral, kStrict),
+    faulty_tls<OtherOptions<not_verified>>("faulty.tls_not_verified",
+                                           "Certificates are not verified.", kVerify, kData),
+    faulty_tls<OtherOptions<address_for_name>>(
+        "faulty.tls_address_for_name",
+        "The peer's address takes the place of the name to be checked.", kName, kData),
+    faulty_tls<OtherOptions<name_for_address>>(
+        "faulty.tls_name_for_address",
+        "A literal address is replaced by the name that belongs to it.", kLiteral, kStrict),
     faulty_tls<PlainWithoutContext>("faulty.tls_plain_without_context",
                                     "TLS without a context is no TLS.", kContext, kStrict),
     faulty_tls<ServesInPlain>("faulty.tls_servers_in_plain", "Servers ignore their TLS options.",
