@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runs import RED, Failure, check, different_outcomes, load_report, run_checked
 
-OWN_LOOPS = ("select", "poll", "epoll")
+OWN_LOOPS = ("select", "poll", "epoll", "io_uring")
 
 
 def check_schema(report: dict) -> None:

@@ -3,6 +3,11 @@
 // Measured, and so handled here, whatever the kernel: an operation on a descriptor with O_NONBLOCK
 // may wait in the kernel or fail with EAGAIN. On Linux 6.18 the latter happens to splice, to a
 // connect to a Unix listener whose queue is full, and to what carries RWF_NOWAIT.
+//
+// A send that the kernel tries again by itself goes on from where the attempt before left the
+// message: when a datagram was copied before its receiver's queue was found full, an empty one is
+// sent in its place (Linux 6.18, Unix sockets). Datagrams carry MSG_DONTWAIT, so that each attempt
+// is an entry of its own.
 #include "loops/proactor/io_uring_flight.hpp"
 
 #include <fcntl.h>  // SPLICE_F_NONBLOCK
@@ -50,7 +55,7 @@ void Flight::begin(Operation& operation, std::uint32_t slot) {
   address_size_ = 0;
   if (operation.kind == Kind::send) {
     take_pieces();
-    nowait_ = !operation.is_socket;
+    nowait_ = true;
   }
   if (operation.kind == Kind::receive && !operation.is_socket) {
     const Result<bool> blocking = os::is_blocking(operation.fd);
@@ -157,11 +162,12 @@ void Flight::take_pieces() {
 
 void Flight::fill_send(io_uring_sqe& entry) {
   Operation& op = *operation_;
+  const int flags = MSG_NOSIGNAL | (nowait_ ? MSG_DONTWAIT : 0);
   const std::size_t left = pieces_.size() - first_piece_;
   if (left <= 1 && op.address.size() == 0) {
     const iovec only = left == 0 ? iovec{} : pieces_[first_piece_];
     const std::size_t size = std::min(only.iov_len, os::kLargestTransfer);
-    return io_uring_prep_send(&entry, op.fd, only.iov_base, size, MSG_NOSIGNAL);
+    return io_uring_prep_send(&entry, op.fd, only.iov_base, size, flags);
   }
   message_ = {};
   message_.msg_iov = pieces_.data() + first_piece_;
@@ -170,7 +176,7 @@ void Flight::fill_send(io_uring_sqe& entry) {
     message_.msg_name = op.address.data();
     message_.msg_namelen = static_cast<socklen_t>(op.address.size());
   }
-  io_uring_prep_sendmsg(&entry, op.fd, &message_, MSG_NOSIGNAL);
+  io_uring_prep_sendmsg(&entry, op.fd, &message_, static_cast<unsigned>(flags));
 }
 
 /// With RWF_NOWAIT, so that it is done while it is given to the kernel, or not at all: only there
@@ -183,7 +189,7 @@ void Flight::fill_write(io_uring_sqe& entry) {
 }
 
 bool Flight::raises_sigpipe() const {
-  return operation_->kind == Kind::send && nowait_ && step_ == Step::act;
+  return operation_->kind == Kind::send && !operation_->is_socket && nowait_ && step_ == Step::act;
 }
 
 std::pair<int, unsigned> Flight::what_to_poll() const {
@@ -258,6 +264,7 @@ Next Flight::act_answered(const Entry& entry, Memory& memory, Completion& comple
       break;
     case Kind::send:
       sent_ += count;
+      if (operation_->is_socket) nowait_ = false;  // a part went out: this is a stream
       if (skip_sent(count)) return cancel_asked ? fail(ECANCELED, completion) : Next::again;
       completion.count = sent_;
       return Next::over;
@@ -290,7 +297,7 @@ Next Flight::refused(int error, Completion& completion) {
     begun_ = true;
     return cancel_asked ? fail(ECANCELED, completion) : Next::again;
   }
-  if (error == EOPNOTSUPP && nowait_) return not_without_waiting();
+  if (error == EOPNOTSUPP && nowait_ && !operation_->is_socket) return not_without_waiting();
   if (kind == Kind::connect && begun_ && error == EISCONN) return Next::over;
   if (kind == Kind::connect && (error == EINPROGRESS || (begun_ && error == EALREADY))) {
     step_ = Step::arrive;
@@ -320,6 +327,12 @@ Next Flight::would_block(Completion& completion) {
     if (operation_->address.family() != AddressFamily::unix_domain) return fail(EAGAIN, completion);
     step_ = Step::pause;
     return Next::again;
+  }
+  if (operation_->kind == Kind::send && operation_->is_socket && nowait_) {
+    // The kernel waits for room in a stream by itself, with the same entry.
+    const Result<SocketType> type = os::type_of(operation_->fd);
+    nowait_ = !type.ok() || *type != SocketType::stream;
+    if (!nowait_) return Next::again;
   }
   step_ = Step::poll;
   // Ready, it is said, and then it is not: something of which no event tells.

@@ -95,7 +95,7 @@ class Flight final : public Operation::InFlight {
   Operation* operation_ = nullptr;
   std::uint32_t slot_ = 0;
   Step step_ = Step::act;
-  bool nowait_ = false;         // read, write: with RWF_NOWAIT
+  bool nowait_ = false;         // with RWF_NOWAIT or MSG_DONTWAIT
   bool in_worker_ = false;      // a thread of the kernel does it, because it may block
   bool begun_ = false;          // connect: asked for before, and interrupted
   unsigned char refusals_ = 0;  // would block, in a row

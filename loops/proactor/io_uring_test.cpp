@@ -206,6 +206,41 @@ TEST_CASE("datagrams come with their sender and go to their address") {
   }
 }
 
+TEST_CASE("a datagram that waits for room in its receiver's queue arrives whole") {
+  for (const UringLevel level : kLevels) {
+    for (const bool addressed : {false, true}) {
+      CAPTURE(name(level));
+      CAPTURE(addressed);
+      auto proactor = made(level);
+      Sockets pair(SocketType::datagram);
+      Asked send(Kind::send, pair.ours.get());
+      os::UniqueFd lonely;
+      if (addressed) {  // Then the socket is "writable" whether or not the queue there is full.
+        lonely =
+            std::move(os::open_socket(AddressFamily::unix_domain, SocketType::datagram).value());
+        send.fd = lonely.get();
+        pair.theirs =
+            std::move(os::open_socket(AddressFamily::unix_domain, SocketType::datagram).value());
+        REQUIRE(os::bind(pair.theirs.get(), kChosenName).ok());
+        send.address = os::local_address(pair.theirs.get()).value();
+      }
+      int queued = 0;
+      while (os::sendto(send.fd, view("x"), addressed ? &send.address : nullptr).value()) ++queued;
+      const Bytes data = bytes("whole");
+      send.pieces = {data};
+      REQUIRE(proactor->submit(send).ok());
+      settle(*proactor);
+      CHECK_FALSE(send.over());
+      for (; queued > 0; --queued) CHECK(pair.hear() == "x");
+      finish(*proactor, send);
+      CHECK(send.error == 0);
+      CHECK(send.moved == data.size());
+      CHECK(pair.hear() == "whole");
+      CHECK(pair.hear() == "nothing");
+    }
+  }
+}
+
 TEST_CASE("a poll tells of one event, and a wake-up ends a wait") {
   for (const UringLevel level : kLevels) {
     CAPTURE(name(level));

@@ -275,3 +275,31 @@ TEST_CASE("a client that was accepted for a cancelled call is the next call's") 
   REQUIRE(next.done());
   CHECK(next.result().value().connection.native() == number);
 }
+
+// The harness cannot make an accept of the kernel fail: here is where the server's answer is held.
+TEST_CASE("errors of accept that belong to one connection do not stop a server") {
+  Driven driven;
+  Socket listener(std::move(os::open_socket(AddressFamily::ipv4, SocketType::stream).value()));
+  REQUIRE(os::bind(listener.native(), Endpoint::loopback(AddressFamily::ipv4)).ok());
+  REQUIRE(os::listen(listener.native(), 8).ok());
+  const auto seen = std::make_shared<Recorder>();
+  ServerOptions options;
+  options.sock = &listener;
+  const auto server = driven.loop->create_server([&] { return seen; }, options);
+  driven.turn(2);
+  REQUIRE(server.done());
+  for (const std::errc why :
+       {std::errc::connection_aborted, std::errc::operation_not_permitted,
+        std::errc::protocol_error, std::errc::network_down, std::errc::host_unreachable}) {
+    driven.script.soon(driven.script.only(Kind::accept), failed(why));
+    driven.turn(2);
+    CHECK(server.result().value()->is_serving());
+  }
+  Pair client;
+  Completion accepted;
+  accepted.accepted = client.mine.release();
+  accepted.more = true;
+  driven.script.soon(driven.script.only(Kind::accept), std::move(accepted));
+  driven.turn(3);
+  CHECK(seen->trace == "made ");
+}

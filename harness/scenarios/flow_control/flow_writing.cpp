@@ -62,11 +62,14 @@ void high_mark_zero(Context& cx) {
   full.drain();
   cx.ok(full.writer->set_write_buffer_limits(0, std::nullopt), "a high mark of zero is taken");
   cx.equal(full.writer->get_write_buffer_limits().low, 0u, "the low mark is zero then");
-  full.written += write_until_buffered(cx, *full.writer.transport);
-  cx.equal(full.seen->pauses, 1u, "the first buffered byte pauses");
   full.seen->on_resume = [&] { cx.equal(full.buffered(), 0u, "bytes left at resume_writing"); };
+  // A loop that leaves every write to the system has buffered each of them for a moment.
+  full.written += write_until_buffered(cx, *full.writer.transport);
+  cx.equal(full.seen->pauses, full.seen->resumes + 1, "the first buffered byte pauses");
   full.drain();
-  cx.expect_trace({"made", "paused", "resumed"});
+  cx.run_until([&] { return full.buffered() == 0; });
+  turn(cx);
+  cx.equal(full.seen->resumes, full.seen->pauses, "calls of resume_writing, one for each pause");
 }
 
 void limits_are_validated(Context& cx) {

@@ -108,7 +108,16 @@ void spurious_tolerated(Context& cx) {
 
   pair.peer.send("stolen");
   turn(cx, 10);
-  if (stolen != "stolen") cx.inconclusive("the receive was served before both other readers");
+  if (stolen.empty()) {
+    // The loop has the system receive. What is taken before it looks again wakes it for nothing.
+    cx.equal(text(settle(cx, receiving, "sock_recv")), "stolen", "what the system received");
+    receiving = cx.loop().sock_recv(middle, 64);
+    turn(cx);
+    pair.peer.send("stolen");
+    steal();
+    turn(cx);
+  }
+  if (stolen != "stolen") cx.inconclusive("the receive was served before all others");
   cx.equal(receiving.done(), false, "a receive that found nothing is done");
   cx.ok(cx.loop().remove_reader(low), "remove_reader");
   cx.ok(cx.loop().remove_reader(high), "remove_reader");

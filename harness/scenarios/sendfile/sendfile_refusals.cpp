@@ -28,7 +28,7 @@ void bad_sources(Context& cx) {
   const auto attempt = [&](os::NativeSocket file, std::uint64_t offset,
                            std::optional<std::uint64_t> count) {
     FileRange range{.file = file, .offset = offset, .count = count};
-    return outcome(cx, cx.loop().sock_sendfile(pair.subject, range), "a refusal comes at once");
+    return await_outcome(cx, cx.loop().sock_sendfile(pair.subject, range), "a refusal comes");
   };
   constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max();
   named(cx, attempt(os::kInvalid, 0, {}), "no file");
@@ -49,7 +49,7 @@ void bad_sockets(Context& cx) {
   os::Pipe pipe = cx.pipe();
   Socket datagram = cx.datagram_socket(), closed, not_a_socket(std::move(pipe.write));
   const auto attempt = [&](Socket& socket) {
-    return outcome(cx, cx.loop().sock_sendfile(socket, file.range()), "a refusal comes at once");
+    return await_outcome(cx, cx.loop().sock_sendfile(socket, file.range()), "a refusal comes");
   };
   named(cx, attempt(datagram), "a datagram socket");
   named(cx, attempt(closed), "a closed socket");
@@ -63,7 +63,7 @@ void bad_sockets(Context& cx) {
 void bad_transports(Context& cx) {
   const NumberedFile file(cx, 5'000);
   const auto attempt = [&](const std::shared_ptr<Transport>& transport) {
-    return outcome(cx, cx.loop().sendfile(transport, file.range()), "a refusal comes at once");
+    return await_outcome(cx, cx.loop().sendfile(transport, file.range()), "a refusal comes");
   };
   named(cx, attempt(nullptr), "no transport");
   os::Pipe pipe = cx.pipe();
@@ -88,9 +88,9 @@ void one_at_a_time(Context& cx) {
   Connection open = connect(cx);
   const auto first = cx.loop().sendfile(open.transport, file.range());
   const auto second = cx.loop().sendfile(open.transport, file.range());
-  cx.refused(outcome(cx, second, "a refusal comes at once"), "a second transfer meanwhile");
+  cx.refused(await_outcome(cx, second, "a refusal comes"), "a second transfer meanwhile");
   const std::string got = read_exactly(cx, open.peer, kMoreThanFits);
-  cx.equal(settle(cx, first, "the first one"), kMoreThanFits, "the first goes on");
+  cx.equal(finished(cx, first).value(), kMoreThanFits, "the first goes on");
   same_bytes(cx, got, file.content, "the first");
 }
 
@@ -100,14 +100,14 @@ void without_fallback(Context& cx) {
   native_only.fallback = false;
   StreamPair pair = cx.tcp_pair();
   const auto able = cx.loop().sock_sendfile(pair.subject, native_only);
-  cx.equal(settle(cx, able, "a socket that the system can send to"), 5'000u, "bytes sent");
+  cx.equal(finished(cx, able).value(), 5'000u, "bytes sent to a socket that the system can");
 
   posix::refuse_native_transfer(pair.subject.native());
   const auto unable = cx.loop().sock_sendfile(pair.subject, native_only);
-  cx.refused(outcome(cx, unable, "a refusal comes at once"), Errc::not_supported,
+  cx.refused(await_outcome(cx, unable, "a refusal comes"), Errc::not_supported,
              "where the system cannot, and must not be helped");
   const auto helped = cx.loop().sock_sendfile(pair.subject, file.range());
-  cx.equal(settle(cx, helped, "with the fallback"), 5'000u, "bytes sent with the fallback");
+  cx.equal(finished(cx, helped).value(), 5'000u, "bytes sent with the fallback");
   same_bytes(cx, text(pair.peer.recv_exactly(10'000)), file.content + file.content, "both");
 }
 

@@ -78,7 +78,7 @@ void peer_closes(Context& cx) {
   const NumberedFile file(cx, kMoreThanFits);
   Connection open = narrow_connection(cx);
   const auto sending = cx.loop().sendfile(open.transport, file.range());
-  open.peer.recv_exactly(1'000);
+  (void)read_exactly(cx, open.peer, 1'000);
   open.peer.reset();
   cx.refused(finished(cx, sending), "the peer has gone in the middle");
   until_lost(cx, *open.seen);
