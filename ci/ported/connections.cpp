@@ -18,6 +18,7 @@ void exchange(Stage& s) {
   s.say("connected");
   Peer peer = listener.accept();
   transport->write(view("ping"));
+  s.until_there(peer, 4);
   s.say("peer has", peer.recv_exactly(4));
   peer.send("pong");
   s.run_until([&] { return seen->data == "pong"; });

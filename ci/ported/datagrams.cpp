@@ -93,7 +93,7 @@ void port_unreachable(Stage& s) {
 void too_large(Stage& s) {
   const Open server = bound(s, "server");
   const Open client = connected(s, "client", server.address());
-  const std::string huge(70'000, 'x');
+  const std::string huge(65'508, 'x');  // for IPv4, by one; below the marks of flow control
   (void)client->sendto(view(huge));
   s.turn(2);
   s.say("closing", client->is_closing());

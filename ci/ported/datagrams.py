@@ -95,7 +95,7 @@ def port_unreachable(s):
 def too_large(s):
     server = bound(s, "server")
     client = connected(s, "client", server.address())
-    client.transport.sendto(b"x" * 70_000)
+    client.transport.sendto(b"x" * 65_508)
     s.turn(2)
     s.say("closing", client.transport.is_closing())
 

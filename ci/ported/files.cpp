@@ -56,6 +56,7 @@ void on_a_transport(Stage& s) {
   c.transport->write(view("before "));
   s.say("sent", s.finish(s.loop().sendfile(c.transport, file.range())));
   c.transport->write(view(" after"));
+  s.until_there(c.peer, 23);
   s.say("peer has", c.peer.recv_exactly(23));
   c.transport->close();
   s.turn(2);
@@ -102,6 +103,7 @@ void peer_leaves(Stage& s) {
   auto [transport, peer] = connect(s, std::make_shared<Protocol>());  // It stays quiet.
   auto sent = s.loop().sendfile(transport, file.range());
   s.turn(2);
+  s.until_there(peer, 1);
   s.say("peer has", peer.recv(1).size());
   peer.reset();
   s.say("failed", !s.loop().run_until_complete(sent).ok());

@@ -81,12 +81,14 @@ void write_and_end(Stage& s) {
   const auto seen = stream(s, "w");
   const auto transport = writer(s, seen, std::move(ends.write));
   transport->write(view("a"));
-  s.say("at once", peer.recv(10));
+  s.until_there(peer, 1);
+  s.say("first", peer.recv(10));
   transport->write(view("b"));
   s.say("can_write_eof", transport->can_write_eof());
   transport->write_eof().value();
   s.say("closing", transport->is_closing());
   s.turn(3);
+  s.until_there(peer, 1);
   s.say("rest", peer.recv(10));
   s.say("end", peer.recv(10).size());
 }
@@ -161,11 +163,12 @@ void write_pauses(Stage& s) {
   const auto seen = stream(s, "w");
   const auto transport = writer(s, seen, std::move(ends.write));
   s.turn();
-  transport->set_write_buffer_limits(2000, 1000).value();
   const std::size_t capacity =
       posix::set_pipe_capacity(std::get<os::NativeSocket>(transport->get_extra_info("pipe")), 4096);
   const std::string fill(capacity, 'f'), block(1500, 'x');
   transport->write(view(fill));
+  s.until_there(peer, capacity);
+  transport->set_write_buffer_limits(2000, 1000).value();
   transport->write(view(block));
   s.say("buffered", transport->get_write_buffer_size());
   transport->write(view(block));
@@ -173,6 +176,7 @@ void write_pauses(Stage& s) {
   transport->write(view(block));
   std::size_t got = 0;
   while (got < capacity + 3 * block.size()) {
+    s.until_there(peer, 1);
     got += peer.recv(4096).size();
     s.turn(2);
   }
@@ -222,6 +226,7 @@ void terminal_write(Stage& s) {
   const auto seen = stream(s, "w");
   const auto transport = writer(s, seen, std::move(pty.master));
   transport->write(view("shown"));
+  s.until_there(slave, 5);
   s.say(slave.recv_exactly(5));
   transport->close();
   s.turn(3);

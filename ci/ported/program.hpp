@@ -82,6 +82,9 @@ class Stage {
   void turn(int iterations = 1);
   /// Runs the loop until `done`; says "never" when that takes more than some seconds.
   void run_until(const std::function<bool()>& done);
+  /// Turns the loop until a peer has so many bytes to read. Not once where they were sent inside
+  /// the call; a completion loop leaves that to the system.
+  void until_there(const Peer& peer, std::size_t count);
   /// The outcome of a future or a coroutine; an exception becomes its word.
   template <class T>
   std::string finish(T work) {

@@ -58,6 +58,7 @@ void exchange(Stage& s) {
   peer.send("hello");
   s.run_until([&] { return serving.count() == 1 && serving.last().data == "hello"; });
   dynamic_cast<Transport&>(*serving.last().transport).write(view("answer"));
+  s.until_there(peer, 6);
   s.say("peer has", peer.recv_exactly(6));
   peer.close();
   s.run_until([&] { return serving.last().lost; });

@@ -28,6 +28,7 @@ void end_kept_open(Stage& s) {
   s.turn(3);
   s.say("closing", c.transport->is_closing());
   c.transport->write(view("still here"));
+  s.until_there(c.peer, 10);
   s.say("peer has", c.peer.recv_exactly(10));
   c.transport->close();
   s.turn(2);
@@ -46,6 +47,7 @@ void written_in_made(Stage& s) {
   const auto seen = stream(s, "c");
   seen->on_made = [&] { dynamic_cast<Transport&>(*seen->transport).write(view("first")); };
   auto [transport, peer] = connect(s, seen);
+  s.until_there(peer, 5);
   s.say("peer has", peer.recv_exactly(5));
   transport->close();
   s.turn(2);
@@ -173,6 +175,7 @@ void lines(Stage& s) {
   const ByteView chunks[] = {view("a"), view(""), view("bc"), view("d")};
   c.transport->writelines(chunks);
   c.transport->write({});
+  s.until_there(c.peer, 4);
   s.say("peer has", c.peer.recv_exactly(4));
   c.transport->close();
   s.turn(2);

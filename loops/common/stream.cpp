@@ -221,7 +221,11 @@ Result<void> StreamTransport::write_eof() {
   if (!options_.writable) return make_error(Errc::not_supported, "write_eof");
   if (closing_ || eof_wanted_) return {};
   eof_wanted_ = true;
-  if (all_sent()) flushed();
+  if (all_sent()) {
+    flushed();
+  } else if (!options_.socket && !options_.readable) {
+    closing_ = true;  // The end of a pipe is its close, also while something is still to be sent.
+  }
   return {};
 }
 
