@@ -1,6 +1,7 @@
 // Runs ported programs on one of our loops and prints their traces.
 //
-// Usage: loopscope_ported --list | LOOP [PROGRAM...]     A line "== NAME" begins each trace.
+// Usage: loopscope_ported --list | --loops | LOOP [PROGRAM...]
+// A line "== NAME" begins each trace. --loops: those that can be had in this build, on this system.
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -36,11 +37,20 @@ void perform(const LoopDescriptor& row, const Program& program, std::optional<Ca
   }
 }
 
+int list_loops() {
+  for (const LoopDescriptor* row : all_loops()) {
+    if (row->make == nullptr || !row->make(LoopOptions{}).ok()) continue;
+    std::fputs((std::string(row->name) + "\n").c_str(), stdout);
+  }
+  return 0;
+}
+
 int run(std::span<const std::string_view> arguments) {
   if (arguments.empty()) {
     std::fputs("usage: loopscope_ported --list | LOOP [PROGRAM...]\n", stderr);
     return 64;
   }
+  if (arguments[0] == "--loops") return list_loops();
   const bool list = arguments[0] == "--list";
   const LoopDescriptor* row = list ? nullptr : find_loop(arguments[0]);
   if (!list && row == nullptr) {
