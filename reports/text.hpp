@@ -16,4 +16,14 @@ inline std::string one_line(std::string_view text) {
   return out;
 }
 
+/// In a Markdown table: pipes and line ends would end the cell, "<" would begin markup.
+inline std::string markdown_cell(std::string_view text) {
+  std::string out;
+  for (const char c : one_line(text)) {
+    if (c == '|' || c == '<' || c == '`') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace loopscope::reports

@@ -1,13 +1,10 @@
 // loopscope report: a journal into a document.
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
 #include "reports/format.hpp"
-#include "reports/load.hpp"
 #include "reports/tally.hpp"
 
 namespace loopscope::commands::report {
@@ -25,44 +22,15 @@ std::string list_of_formats() {
   return text;
 }
 
-/// A folder stands for the journal in it.
-std::string journal_path(const std::string& given) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(given, ignored)) return given;
-  return (std::filesystem::path(given) / "journal.ndjson").string();
-}
-
-reports::Run load(const std::string& path) {
-  Result<reports::Run> run = reports::load_file(path);
-  if (run.ok()) return std::move(run).value();
-  const bool damaged = run.error().is(Errc::protocol);
-  cli::stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be read", path))
-                .fact("because", damaged ? run.error().detail : to_string(run.error())));
-}
-
-void write(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (file) return;
-  cli::stop(Message("LS060", fmt::format("{} was not written", path))
-                .fact("because", std::make_error_code(static_cast<std::errc>(errno)).message()));
-}
-
 int run(const Options& options) {
   const reports::Format* format = reports::find_format(options.format);
   if (format == nullptr) {
     cli::stop(Message("LS001", fmt::format("no format is called \"{}\"", options.format))
                   .fact("known", list_of_formats()));
   }
-  const std::string path = journal_path(options.journal);
-  const reports::Run loaded = load(path);
-  if (!loaded.complete) {
-    cli::print_error(Message("LS022", fmt::format("{} is incomplete", path), Message::Kind::warning)
-                         .fact("because", loaded.incomplete_because)
-                         .next(fmt::format("loopscope run --resume {}", path))
-                         .text());
-  }
+  const std::string path = cli::journal_path(options.journal);
+  const reports::Run loaded = cli::load_journal(path);
+  cli::warn_if_incomplete(loaded, path);
   const bool to_terminal = options.out == "-";
   const Result<std::string> text =
       format->render(loaded, {.colour = to_terminal && cli::colour_on(1)});
@@ -71,11 +39,7 @@ int run(const Options& options) {
                   .fact("because", to_string(text.error())),
               ExitCode::bug);
   }
-  if (to_terminal) {
-    cli::print(text.value());
-  } else {
-    write(options.out, text.value());
-  }
+  cli::write_document(options.out, text.value());
   const std::string verdict = reports::verdict(loaded);
   if (verdict == "red") return value(ExitCode::red);
   return value(verdict == "green" ? ExitCode::green : ExitCode::unknown);

@@ -9,6 +9,7 @@
 #include "harness/kills.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
 #include "probe/cli/plan_facts.hpp"
 #include "probe/cli/run_session.hpp"
 #include "probe/environment.hpp"
@@ -91,26 +92,14 @@ RunnerOptions runner_options(const Options& options, double limit_scale, std::in
   return runner;
 }
 
-void write_document(const reports::Run& run, std::string_view format, const fs::path& path) {
+void write_report(const reports::Run& run, std::string_view format, const fs::path& path) {
   const Result<std::string> text = reports::render(format, run);
-  std::string why;
-  if (text.ok()) {
-    const fs::path part = path.string() + ".part";  // A reader never sees half a document.
-    std::ofstream file(part, std::ios::binary | std::ios::trunc);
-    file << text.value();
-    file.close();
-    std::error_code error;
-    if (file) fs::rename(part, path, error);
-    if (file && !error) {
-      cli::print(fmt::format("{:<12} {}\n", path.filename().string(), path.string()));
-      return;
-    }
-    why = error ? error.message() : "the file cannot be written";
-  } else {
-    why = to_string(text.error());
+  if (!text.ok()) {
+    cli::stop(Message("LS060", fmt::format("{} was not written", path.string()))
+                  .fact("because", to_string(text.error())));
   }
-  cli::stop(
-      Message("LS060", fmt::format("{} was not written", path.string())).fact("because", why));
+  cli::write_document(path.string(), text.value());
+  cli::print(fmt::format("{:<12} {}\n", path.filename().string(), path.string()));
 }
 
 /// Everything that is printed and written is computed from the journal.
@@ -125,8 +114,8 @@ void write_reports(const std::string& journal, const fs::path& folder) {
       reports::render("console", run.value(), {.colour = cli::colour_on(1)});
   if (text.ok()) cli::print(text.value());
   cli::print(fmt::format("{:<12} {}\n", "journal", journal));
-  write_document(run.value(), "json", folder / "report.json");
-  write_document(run.value(), "html", folder / "report.html");
+  write_report(run.value(), "json", folder / "report.json");
+  write_report(run.value(), "html", folder / "report.html");
 }
 
 JournalHeader header_for(const Options& options, const RunnerOptions& runner,

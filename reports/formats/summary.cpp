@@ -15,16 +15,6 @@ using namespace reports;
 
 constexpr std::size_t kMostRows = 20;
 
-/// Text in a Markdown table: pipes and line ends would end the cell, "<" would begin markup.
-std::string cell_text(std::string_view text) {
-  std::string out;
-  for (const char c : one_line(text)) {
-    if (c == '|' || c == '<' || c == '`') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 void table_of_loops(const Run& run, std::string& page) {
   const Tally all = tally_all(run);
   std::vector<Outcome> shown;
@@ -38,13 +28,14 @@ void table_of_loops(const Run& run, std::string& page) {
   for (std::size_t i = 0; i < shown.size(); ++i) page += "--:|";
   page += '\n';
   for (const Tally& tally : tally_by_loop(run)) {
-    fmt::format_to(std::back_inserter(page), "| {} |", cell_text(tally.loop));
+    fmt::format_to(std::back_inserter(page), "| {} |", markdown_cell(tally.loop));
     for (const Outcome outcome : shown) {
       fmt::format_to(std::back_inserter(page), " {} |", tally.of(outcome));
     }
     const LoopRow* loop = run.loop(tally.loop);
     if (tally.total() == 0 && loop != nullptr && !loop->absent_because.empty()) {
-      fmt::format_to(std::back_inserter(page), " absent: {} |", cell_text(loop->absent_because));
+      fmt::format_to(std::back_inserter(page), " absent: {} |",
+                     markdown_cell(loop->absent_because));
     }
     page += '\n';
   }
@@ -60,9 +51,9 @@ void table_of_attention(const Run& run, std::string& page) {
   for (std::size_t i = 0; i < std::min(cells.size(), kMostRows); ++i) {
     const Cell& cell = *cells[i];
     fmt::format_to(std::back_inserter(page), "| {} | {} | {} | {} | {} |\n",
-                   cell_text(cell.scenario), cell_text(cell.loop), name(cell.outcome),
-                   cell_text(cell.expected),
-                   cell_text(cell.observed.empty() ? cell.reason : cell.observed));
+                   markdown_cell(cell.scenario), markdown_cell(cell.loop), name(cell.outcome),
+                   markdown_cell(cell.expected),
+                   markdown_cell(cell.observed.empty() ? cell.reason : cell.observed));
   }
   if (cells.size() > kMostRows) {
     fmt::format_to(std::back_inserter(page), "\n... and {} more; the HTML report has them all.\n",
@@ -71,10 +62,10 @@ void table_of_attention(const Run& run, std::string& page) {
 }
 
 Result<std::string> render_summary(const Run& run, const RenderOptions&) {
-  std::string page =
-      fmt::format("**loopscope: {}**, {}/{} cells reported, {} {}, {}\n", verdict(run),
-                  reported(run), run.cells.size(), cell_text(text_of(run.header.host, "os")),
-                  cell_text(text_of(run.header.host, "kernel")), cell_text(run.header.started_utc));
+  std::string page = fmt::format(
+      "**loopscope: {}**, {}/{} cells reported, {} {}, {}\n", verdict(run), reported(run),
+      run.cells.size(), markdown_cell(text_of(run.header.host, "os")),
+      markdown_cell(text_of(run.header.host, "kernel")), markdown_cell(run.header.started_utc));
   if (!run.complete) {
     fmt::format_to(std::back_inserter(page), "\n**Incomplete run:** {}.\n", run.incomplete_because);
   }

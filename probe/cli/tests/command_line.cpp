@@ -136,6 +136,27 @@ TEST_CASE("repetitions that differ are code 5 when asked for") {
   CHECK(has(strict, "LS108"));
 }
 
+TEST_CASE("what changed between two runs can be a gate") {
+  const TempDir before, after;
+  CHECK(run_of(before, "selftest.flaky", {"--seed", "2"}).code == 0);
+  CHECK(run_of(after, "selftest.flaky,selftest.pass", {"--seed", "1"}).code == 0);
+  const auto compared = [&](const TempDir& older, const TempDir& newer, std::string fail_on) {
+    return loopscope(after, {"diff", older.file("out"), newer.file("out"), "--fail-on", fail_on});
+  };
+  const Ended forward = compared(before, after, "regressions");
+  CHECK(has(forward, "poll selftest.pass"));
+  CHECK(has(forward, "appeared 1"));
+  const Ended back = compared(after, before, "regressions");
+  CHECK(has(back, "vanished 1"));
+  // The outcome goes one way forward and the other way back: it is a regression of one of them.
+  CHECK_MESSAGE(forward.code + back.code == 6, forward.text, back.text);
+  CHECK((forward.code == 6) == has(forward, "regressed 1"));
+  CHECK((back.code == 6) == has(back, "regressed 1"));
+  CHECK(compared(before, after, "any").code == 6);
+  CHECK(compared(before, after, "none").code == 0);
+  CHECK(compared(before, before, "any").code == 0);
+}
+
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
   const TempDir dir;
   std::ofstream(dir.file("text")) << "no journal\n";
@@ -156,6 +177,9 @@ TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
       {{"report", dir.file("nothing")}, "LS020"},
       {{"report", dir.file("text")}, "LS021"},
       {{"report", dir.file("text"), "--format", "papyrus"}, "papyrus"},
+      {{"diff", dir.file("text"), dir.file("nothing")}, "LS021"},
+      {{"diff", dir.file("nothing"), dir.file("text")}, "LS020"},
+      {{"diff", dir.file("text")}, "LS001"},
       {{"cell", "--loop", "poll", "--scenario", "nothing.like.it"}, "LS010"},
       {{"explain", "sched.soon.fif"}, "sched.soon.fifo"},
       {{"probe", "--fact", "nothing.like.it"}, "LS010"},

@@ -1,0 +1,75 @@
+// loopscope diff: what changed between two runs.
+#include "reports/diff.hpp"
+
+#include <fmt/format.h>
+
+#include "harness/exit_code.hpp"
+#include "probe/cli/command.hpp"
+#include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
+
+namespace loopscope::commands::diff {
+namespace {
+
+struct Options {
+  std::string before, after, format = "text", out = "-", fail_on = "none";
+};
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const reports::DiffFormat& format : reports::diff_formats()) {
+    names.emplace_back(format.name);
+  }
+  return names;
+}
+
+int run(const Options& options) {
+  const std::string old_path = cli::journal_path(options.before);
+  const std::string new_path = cli::journal_path(options.after);
+  const reports::Run before = cli::load_journal(old_path), after = cli::load_journal(new_path);
+  cli::warn_if_incomplete(before, old_path);
+  cli::warn_if_incomplete(after, new_path);
+  const reports::RunDiff found = reports::diff(before, after);
+  for (const reports::DiffFormat& format : reports::diff_formats()) {
+    if (format.name != options.format) continue;
+    cli::write_document(options.out, format.render(before, after, found));
+  }
+  const bool regressed = found.of(reports::Change::regressed) > 0;
+  const bool any = !found.cells.empty();
+  const bool met = options.fail_on == "any" ? !any : options.fail_on == "none" || !regressed;
+  return value(met ? ExitCode::green : ExitCode::gate);
+}
+
+Action setup(cli::Options& takes) {
+  auto options = std::make_shared<Options>();
+  takes.add({.names = "old",
+             .target = &options->before,
+             .help = "The older journal, or the folder of its run",
+             .required = true});
+  takes.add({.names = "new",
+             .target = &options->after,
+             .help = "The newer journal, or the folder of its run",
+             .required = true});
+  takes.add({.names = "-f,--format",
+             .target = &options->format,
+             .help = "How it is written",
+             .shows_default = true,
+             .one_of = format_names()});
+  takes.add({.names = "-o,--out",
+             .target = &options->out,
+             .help = "File to write; - is standard output",
+             .shows_default = true});
+  takes.add({.names = "--fail-on",
+             .target = &options->fail_on,
+             .help = "Which changes of cells end with exit code 6; host changes never do",
+             .shows_default = true,
+             .one_of = {"none", "regressions", "any"}});
+  return [options] { return run(*options); };
+}
+
+}  // namespace
+
+extern const Command command{
+    .name = "diff", .summary = "What changed between two runs", .setup = setup};
+
+}  // namespace loopscope::commands::diff

@@ -1,0 +1,20 @@
+// Reading journals and writing documents, with messages for a person. They stop the command.
+#pragma once
+
+#include <string>
+
+#include "reports/model.hpp"
+
+namespace loopscope::cli {
+
+/// The journal that was named, or that of the folder that was named.
+std::string journal_path(const std::string& given);
+/// Stops with LS020 when it cannot be read, with LS021 when it is no journal.
+reports::Run load_journal(const std::string& path);
+/// Warns, LS022, of a run that is incomplete.
+void warn_if_incomplete(const reports::Run& run, const std::string& path);
+/// To a file, or to standard output for "-". Written beside it and renamed: a reader never sees
+/// half a document, and a write that fails leaves the old one. Stops with LS060.
+void write_document(const std::string& path, const std::string& text);
+
+}  // namespace loopscope::cli

@@ -1,0 +1,175 @@
+// Comparing two runs, cell by cell.
+#include "reports/diff.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "reports/compare.hpp"
+#include "reports/tally.hpp"
+
+namespace loopscope::reports {
+namespace {
+
+using Key = std::pair<std::string, std::string>;  // loop, scenario
+
+/// All repeats of one loop and scenario.
+struct Repeats {
+  std::vector<const Cell*> cells;
+  std::set<Outcome> outcomes() const {
+    std::set<Outcome> found;
+    for (const Cell* cell : cells) found.insert(cell->outcome);
+    return found;
+  }
+};
+
+std::map<Key, Repeats> by_key(const Run& run) {
+  std::map<Key, Repeats> found;
+  for (const Cell& cell : run.cells) found[{cell.loop, cell.scenario}].cells.push_back(&cell);
+  return found;
+}
+
+/// How far from kept.
+int distance(Outcome outcome) {
+  if (outcome == Outcome::pass) return 0;
+  if (outcome == Outcome::diverges) return 1;
+  if (outcome == Outcome::unsupported || outcome == Outcome::skip) return 2;
+  return is_red(outcome) ? 4 : 3;
+}
+
+int distance(const Repeats& repeats) {
+  int worst = 0;
+  for (const Outcome outcome : repeats.outcomes()) worst = std::max(worst, distance(outcome));
+  return worst;
+}
+
+std::string words(const Repeats& repeats) {
+  const Cell& first = *repeats.cells.front();
+  std::string text;
+  for (const Outcome outcome : repeats.outcomes()) {
+    text += (text.empty() ? "" : ", ") + std::string(name(outcome));
+  }
+  const std::string& why = first.variant.empty() ? first.reason : first.variant;
+  return why.empty() ? text : text + ": " + why;
+}
+
+/// What of a cell is its reason: what it observed may be a time, and differs each time.
+std::vector<std::string> reason(const Repeats& repeats) {
+  const Cell& first = *repeats.cells.front();
+  std::vector<std::string> parts{first.variant, first.what, first.missing_cap, first.missing_fact};
+  for (const Leak& leak : first.leaks) parts.push_back(leak.kind);
+  return parts;
+}
+
+bool same_rule(const ScenarioRow* before, const ScenarioRow* after) {
+  if (before == nullptr || after == nullptr) return before == after;
+  return before->promise == after->promise && before->source == after->source &&
+         before->level == after->level && before->authority == after->authority;
+}
+
+/// Nothing when nothing changed.
+std::optional<Change> change_between(const Run& before, const Run& after, const Repeats& was,
+                                     const Repeats& is) {
+  const std::string& id = was.cells.front()->scenario;
+  if (was.outcomes() == is.outcomes()) {
+    if (reason(was) == reason(is)) return std::nullopt;
+    return Change::reason_changed;
+  }
+  if (!same_rule(before.scenario(id), after.scenario(id))) return Change::rule_changed;
+  if (was.outcomes().size() == 1 && is.outcomes().size() > 1) return Change::flaky;
+  if (distance(is) == distance(was)) return Change::reason_changed;
+  return distance(is) > distance(was) ? Change::regressed : Change::fixed;
+}
+
+/// Samples of how long something takes differ each time.
+bool is_measurement(const Fact& fact) { return fact.samples.has_value(); }
+
+double number_of(const Fact& fact) {
+  if (const double* real = std::get_if<double>(&fact.value)) return *real;
+  const std::int64_t* whole = std::get_if<std::int64_t>(&fact.value);
+  return whole == nullptr ? 0 : static_cast<double>(*whole);
+}
+
+/// A tick or a resolution is measured too: it is another one when it is twice or half of it.
+bool same_answer(const Fact& was, const Fact& is) {
+  if (fact_text(was) == fact_text(is)) return true;
+  const bool times = was.unit == is.unit && (was.unit == "ns" || was.unit == "us");
+  const double a = number_of(was), b = number_of(is);
+  return times && a > 0 && b > 0 && std::max(a, b) < 2 * std::min(a, b);
+}
+
+std::vector<HostChange> host_changes(const Run& before, const Run& after) {
+  std::vector<HostChange> found;
+  std::vector<std::string> keys;
+  for (const Fields* fields : {&before.header.host, &after.header.host}) {
+    for (const auto& [key, value] : *fields) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+    }
+  }
+  for (const std::string& key : keys) {
+    const std::string was = text_of(before.header.host, key), is = text_of(after.header.host, key);
+    if (was != is) found.push_back({key, was, is});
+  }
+  const std::size_t fields = found.size();
+  for (const Fact& fact : before.facts) {
+    const Fact* now = after.fact(fact.id);
+    if (is_measurement(fact) || (now != nullptr && is_measurement(*now))) continue;
+    const std::string was = fact_text(fact), is = now == nullptr ? "not asked" : fact_text(*now);
+    if (now == nullptr || !same_answer(fact, *now)) found.push_back({fact.id, was, is});
+  }
+  for (const Fact& fact : after.facts) {
+    if (before.fact(fact.id) != nullptr || is_measurement(fact)) continue;
+    found.push_back({fact.id, "not asked", fact_text(fact)});
+  }
+  // Facts explain most of the rest, so they come first.
+  std::rotate(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(fields), found.end());
+  return found;
+}
+
+}  // namespace
+
+std::string_view name(Change change) {
+  constexpr std::string_view kNames[] = {"regressed", "fixed",    "reason-changed", "flaky",
+                                         "appeared",  "vanished", "rule-changed"};
+  return kNames[static_cast<std::size_t>(change)];
+}
+
+std::size_t RunDiff::of(Change change) const {
+  return static_cast<std::size_t>(std::count_if(
+      cells.begin(), cells.end(), [&](const CellChange& cell) { return cell.change == change; }));
+}
+
+RunDiff diff(const Run& before, const Run& after) {
+  RunDiff result;
+  result.host = host_changes(before, after);
+  const auto old = by_key(before), now = by_key(after);
+  const auto first = [](const Repeats& repeats) { return repeats.cells.front(); };
+  for (const auto& [key, was] : old) {
+    const auto found = now.find(key);
+    if (found == now.end()) {
+      result.cells.push_back({Change::vanished, first(was), nullptr, words(was), ""});
+      continue;
+    }
+    const Repeats& is = found->second;
+    const std::optional<Change> change = change_between(before, after, was, is);
+    if (change) {
+      result.cells.push_back({*change, first(was), first(is), words(was), words(is)});
+    } else {
+      ++result.same;
+    }
+  }
+  for (const auto& [key, is] : now) {
+    if (old.count(key) == 0) {
+      result.cells.push_back({Change::appeared, nullptr, first(is), "", words(is)});
+    }
+  }
+  // In the order of the plan: the newer one, and of what vanished the older one.
+  const auto place = [](const CellChange& change) {
+    return std::make_pair(change.change, &change.cell());
+  };
+  std::stable_sort(result.cells.begin(), result.cells.end(),
+                   [&](const CellChange& a, const CellChange& b) { return place(a) < place(b); });
+  return result;
+}
+
+}  // namespace loopscope::reports

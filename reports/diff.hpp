@@ -1,0 +1,58 @@
+// Comparing two runs: what changed from one to the other, facts of the machine first.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loops/base/result.hpp"
+#include "reports/model.hpp"
+
+namespace loopscope::reports {
+
+enum class Change : std::uint8_t {
+  regressed,       // further from kept than before: pass, diverges, not attempted, unknown, red
+  fixed,           // nearer
+  reason_changed,  // the same outcome for another reason, or another behaviour of several legal
+                   // ones
+  flaky,           // repeats agreed, and now do not
+  appeared,        // not in the older run
+  vanished,        // not in the newer run
+  rule_changed,    // another outcome, and the scenario is not the same promise any more
+};
+std::string_view name(Change change);
+
+/// One loop and scenario. The cells are of the first repeat; null where there is none.
+struct CellChange {
+  Change change = Change::regressed;
+  const Cell* before = nullptr;
+  const Cell* after = nullptr;
+  std::string was, is;  // "pass", "fail: got no event", "pass, hang" of repeats that differ
+  const Cell& cell() const { return after != nullptr ? *after : *before; }
+};
+
+/// A field of the host or a fact. Measured times are left out: they differ each time.
+struct HostChange {
+  std::string what, was, is;  // "kernel"; "pidfd.open"
+};
+
+struct RunDiff {
+  std::vector<HostChange> host;
+  std::vector<CellChange> cells;  // by change, then in the order of the plan
+  std::size_t same = 0;           // loops and scenarios in which nothing changed
+  std::size_t of(Change change) const;
+};
+
+/// lifetime  The cells point into the runs.
+RunDiff diff(const Run& before, const Run& after);
+
+/// How a comparison is written. The last name is for the end of a file name.
+struct DiffFormat {
+  std::string_view name, extension;
+  std::string (*render)(const Run& before, const Run& after, const RunDiff& diff);
+};
+std::span<const DiffFormat> diff_formats();  // text, json, markdown, html
+
+}  // namespace loopscope::reports

@@ -1,0 +1,172 @@
+// How a comparison of two runs is written.
+#include <fmt/format.h>
+
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "reports/diff.hpp"
+#include "reports/html/assets.hpp"
+#include "reports/html/writer.hpp"
+#include "reports/tally.hpp"
+#include "reports/text.hpp"
+
+namespace loopscope::reports {
+namespace {
+
+constexpr Change kChanges[] = {Change::regressed,      Change::flaky,        Change::fixed,
+                               Change::reason_changed, Change::rule_changed, Change::appeared,
+                               Change::vanished};
+
+std::string title_of(const Run& run) {
+  return one_line(fmt::format("{} ({}, {} {}{})", run.header.run_id, run.header.started_utc,
+                              text_of(run.header.host, "os"), text_of(run.header.host, "kernel"),
+                              run.complete ? "" : ", incomplete"));
+}
+
+std::string counts_of(const RunDiff& diff) {
+  std::string text;
+  for (const Change change : kChanges) {
+    if (diff.of(change) > 0) text += fmt::format("{} {}, ", diff.of(change), name(change));
+  }
+  return text + fmt::format("{} unchanged", diff.same);
+}
+
+std::string text(const Run& before, const Run& after, const RunDiff& diff) {
+  std::string page =
+      fmt::format("old  {}\nnew  {}\n{}\n", title_of(before), title_of(after), counts_of(diff));
+  auto out = std::back_inserter(page);
+  if (!diff.host.empty()) fmt::format_to(out, "\nhost-changed {}\n", diff.host.size());
+  for (const HostChange& change : diff.host) {
+    fmt::format_to(out, "  {}: {} -> {}\n", one_line(change.what), one_line(change.was),
+                   one_line(change.is));
+  }
+  for (const Change kind : kChanges) {
+    if (diff.of(kind) == 0) continue;
+    fmt::format_to(out, "\n{} {}\n", name(kind), diff.of(kind));
+    for (const CellChange& change : diff.cells) {
+      if (change.change != kind) continue;
+      fmt::format_to(out, "  {} {}", one_line(change.cell().loop),
+                     one_line(change.cell().scenario));
+      if (!change.was.empty()) fmt::format_to(out, "  {}", one_line(change.was));
+      if (!change.is.empty()) {
+        fmt::format_to(out, " {} {}", change.was.empty() ? "" : "->", one_line(change.is));
+      }
+      page += '\n';
+      if (kind == Change::regressed && !change.after->rerun.empty()) {
+        fmt::format_to(out, "    {}\n", one_line(change.after->rerun));
+      }
+    }
+  }
+  return page;
+}
+
+nlohmann::ordered_json run_json(const Run& run) {
+  return {{"run_id", run.header.run_id},
+          {"started_utc", run.header.started_utc},
+          {"complete", run.complete},
+          {"verdict", verdict(run)}};
+}
+
+std::string json(const Run& before, const Run& after, const RunDiff& diff) {
+  nlohmann::ordered_json page = {{"schema", "loopscope.diff/1"},
+                                 {"old", run_json(before)},
+                                 {"new", run_json(after)},
+                                 {"unchanged", diff.same},
+                                 {"counts", nlohmann::ordered_json::object()},
+                                 {"host", nlohmann::ordered_json::array()},
+                                 {"cells", nlohmann::ordered_json::array()}};
+  for (const Change change : kChanges) page["counts"][std::string(name(change))] = diff.of(change);
+  for (const HostChange& change : diff.host) {
+    page["host"].push_back({{"what", change.what}, {"was", change.was}, {"is", change.is}});
+  }
+  for (const CellChange& change : diff.cells) {
+    page["cells"].push_back({{"change", name(change.change)},
+                             {"loop", change.cell().loop},
+                             {"scenario", change.cell().scenario},
+                             {"was", change.was},
+                             {"is", change.is},
+                             {"rerun", change.cell().rerun}});
+  }
+  return page.dump(2) + '\n';
+}
+
+std::string markdown(const Run& before, const Run& after, const RunDiff& diff) {
+  constexpr std::size_t kMostRows = 50;
+  std::string page = fmt::format("**loopscope diff**: {}\n\nold: {}  \nnew: {}\n", counts_of(diff),
+                                 markdown_cell(title_of(before)), markdown_cell(title_of(after)));
+  auto out = std::back_inserter(page);
+  if (!diff.host.empty()) page += "\n| host | old | new |\n|---|---|---|\n";
+  for (std::size_t i = 0; i < std::min(diff.host.size(), kMostRows); ++i) {
+    fmt::format_to(out, "| {} | {} | {} |\n", markdown_cell(diff.host[i].what),
+                   markdown_cell(diff.host[i].was), markdown_cell(diff.host[i].is));
+  }
+  if (!diff.cells.empty())
+    page += "\n| change | loop | scenario | old | new |\n|---|---|---|---|---|\n";
+  for (std::size_t i = 0; i < std::min(diff.cells.size(), kMostRows); ++i) {
+    const CellChange& change = diff.cells[i];
+    fmt::format_to(out, "| {} | {} | {} | {} | {} |\n", name(change.change),
+                   markdown_cell(change.cell().loop), markdown_cell(change.cell().scenario),
+                   markdown_cell(change.was), markdown_cell(change.is));
+  }
+  const std::size_t shown =
+      std::min(diff.host.size(), kMostRows) + std::min(diff.cells.size(), kMostRows);
+  if (const std::size_t all = diff.host.size() + diff.cells.size(); all > shown) {
+    fmt::format_to(out, "\n... and {} more.\n", all - shown);
+  }
+  return page;
+}
+
+std::string html_page(const Run& before, const Run& after, const RunDiff& diff) {
+  html::Page page;
+  page.put(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"color-scheme\" content=\"light dark\">\n"
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+      "style-src 'unsafe-inline'; img-src data:\">\n<title>loopscope diff: {}</title>\n",
+      counts_of(diff));
+  page.raw("<link rel=\"icon\" href=\"data:,\">\n<style>\n").raw(html::asset_style());
+  page.put(
+      "\n</style>\n</head>\n<body>\n<main>\n<section><h1>loopscope diff</h1><p>{}</p>"
+      "<p>old: {}<br>new: {}</p></section>\n",
+      counts_of(diff), title_of(before), title_of(after));
+  const auto rows = [&](std::string_view title, std::size_t count, auto&& write) {
+    if (count == 0) return;
+    page.put(
+        "<section><h2>{} <span class=\"count\">{}</span></h2><div class=\"scroll\" tabindex=\"0\">"
+        "<table class=\"lines\"><tbody>\n",
+        title, count);
+    write();
+    page.raw("</tbody></table></div></section>\n");
+  };
+  rows("host-changed", diff.host.size(), [&] {
+    for (const HostChange& change : diff.host) {
+      page.put("<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td></tr>\n",
+               change.what, change.was, change.is);
+    }
+  });
+  for (const Change kind : kChanges) {
+    rows(name(kind), diff.of(kind), [&] {
+      for (const CellChange& change : diff.cells) {
+        if (change.change != kind) continue;
+        page.put(
+            "<tr><th scope=\"row\"><code>{}</code></th><td><code>{}</code></td><td>{}</td>"
+            "<td>{}</td></tr>\n",
+            change.cell().scenario, change.cell().loop, change.was, change.is);
+      }
+    });
+  }
+  page.raw("</main>\n</body>\n</html>\n");
+  return page.take();
+}
+
+constexpr DiffFormat kFormats[] = {{"text", ".txt", text},
+                                   {"json", ".json", json},
+                                   {"markdown", ".md", markdown},
+                                   {"html", ".html", html_page}};
+
+}  // namespace
+
+std::span<const DiffFormat> diff_formats() { return kFormats; }
+
+}  // namespace loopscope::reports
