@@ -6,6 +6,8 @@
 #include <csignal>
 #include <utility>
 
+#include "loops/os/process_id.hpp"
+
 namespace loopscope {
 namespace {
 
@@ -170,6 +172,8 @@ class ProcessTransport final : public SubprocessTransport,
     int fd_;
   };
 
+  /// false in a forked child: the process is its parent's.
+  bool started_here() const { return generation_ == os::fork_generation(); }
   void pipe_connected(Pipe& pipe);
   void connected();
   void tell_made();
@@ -183,6 +187,7 @@ class ProcessTransport final : public SubprocessTransport,
   std::shared_ptr<SubprocessProtocol> protocol_;
   Future<ProcessLink> made_;
   int pid_ = 0;
+  const unsigned generation_ = os::fork_generation();
   std::optional<int> returncode_;
   std::array<std::shared_ptr<Pipe>, kStreams> pipes_;  // null: no pipe
   std::size_t connecting_ = 0;
@@ -334,7 +339,9 @@ void ProcessTransport::close() {
     if (pipe && pipe->transport && !pipe->lost) pipe->transport->close();
   }
   // It may have ended this moment, or belong to another user by now.
-  if (owner_ != nullptr && !returncode_) (void)owner_->children_->signal(pid_, SIGKILL);
+  if (owner_ != nullptr && !returncode_ && started_here()) {
+    (void)owner_->children_->signal(pid_, SIGKILL);
+  }
 }
 
 void ProcessTransport::loop_closed() {
@@ -345,7 +352,12 @@ void ProcessTransport::loop_closed() {
   for (const std::shared_ptr<Pipe>& pipe : pipes_) {
     if (pipe) pipe->detach();
   }
-  if (owner != nullptr && !returncode_) owner->children_->end(pid_);
+  if (owner == nullptr || returncode_) return;
+  if (started_here()) {
+    owner->children_->end(pid_);
+  } else {
+    owner->children_->forget(pid_);
+  }
 }
 
 std::shared_ptr<BaseTransport> ProcessTransport::get_pipe_transport(int fd) const {

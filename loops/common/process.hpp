@@ -26,6 +26,8 @@ class Children {
   /// The loop closes: kills and collects the child, calls nobody. One that may not be killed
   /// (it changed its user) runs on and is init's later.
   virtual void end(int pid) = 0;
+  /// Watches it no more, calls nobody, and leaves it alone: in a forked child it is the parent's.
+  virtual void forget(int pid) = 0;
   /// What a child's standard input comes through: `read` is the child's end.
   virtual Result<os::Pipe> open_input() { return os::open_pipe(); }
   /// Makes a transport of the parent's end, one that notices when the child has gone.
@@ -41,6 +43,7 @@ class WatchedChildren final : public Children {
   Result<int> start(const os::SpawnRequest& request, ExitWatcher::Ended ended) override;
   Result<void> signal(int pid, int signum) override { return watcher_->signal(pid, signum); }
   void end(int pid) override;
+  void forget(int pid) override { (void)watcher_->forget(pid); }
 
  private:
   std::unique_ptr<ExitWatcher> watcher_;
@@ -50,7 +53,8 @@ class ProcessTransport;
 
 /// Behind subprocess_exec and subprocess_shell of a loop that has pipe transports.
 ///
-/// A child whose loop closes is killed and collected, silently: there is nobody left to tell.
+/// A child whose loop closes is killed and collected, silently: there is nobody left to tell. Where
+/// a forked child closes the loop that it inherited, the processes are its parent's and live on.
 class Processes {
  public:
   Processes(EventLoop& loop, std::unique_ptr<Children> children);

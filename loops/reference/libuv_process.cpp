@@ -112,6 +112,10 @@ class UvChildren final : public Children {
     }
   }
 
+  void forget(int pid) override {
+    if (auto gone = children_.extract(pid); !gone.empty()) close_handle(std::move(gone.mapped()));
+  }
+
  private:
   struct Child {
     uv_process_t handle{};

@@ -12,6 +12,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/scenarios/subprocess/process_recorder.hpp"
 
 namespace loopscope::scenarios::fork_children {
 namespace {
@@ -94,6 +95,18 @@ void child_takes_apart(Context& cx) {
   cx.equal(works(cx.loop()), 0, "a timer, a reader and a threadsafe call of the parent's loop");
 }
 
+void child_leaves_processes(Context& cx) {
+  const Child cat = start(cx, {"cat"});
+  const int closed = posix::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; });
+  cx.equal(closed, 0, "a child that closes the inherited loop");
+  pipe_of(cat, 0)->write(view("still here"));
+  const auto answered = [&] { return cat.seen->out == "still here" || cat.seen->exited > 0; };
+  cx.is_true(run_patiently(cx, answered), "the parent's process answers or has ended");
+  cx.equal(cat.seen->out, "still here", "what the parent's process answers");
+  pipe_of(cat, 0)->close();
+  cx.equal(finish(cx, cat), 0, "the exit code of the parent's process");
+}
+
 void child_closes_inside_a_callback(Context& cx) {
   Watched watched(cx);
   int closed = -1;
@@ -172,6 +185,7 @@ void daemon_runs(Context& cx) {
 
 constexpr std::string_view kNew[] = {"new_event_loop", "run_forever"};
 constexpr std::string_view kClose[] = {"close", "remove_reader"};
+constexpr std::string_view kProcesses[] = {"close", "subprocess_exec"};
 constexpr std::string_view kSignals[] = {"add_signal_handler"};
 constexpr std::string_view kPool[] = {"run_in_executor"};
 constexpr std::string_view kRun[] = {"run_forever"};
@@ -198,6 +212,17 @@ constexpr Scenario kScenarios[] = {
      .body = child_takes_apart,
      .authority = Authority::de_facto,
      .api = kClose,
+     .limit = kLimit},
+    {.id = "fork.child_closes_parent_loop.processes",
+     .promise = "A forked child that closes an inherited loop does not end the parent's processes.",
+     .source = "docs.python.org/3/library/asyncio-subprocess.html; man 2 fork: the child's "
+               "children are its own",
+     .needs = kNeeds | kProcessNeeds,
+     .body = child_leaves_processes,
+     .level = Level::should,
+     .authority = Authority::man_page,
+     .severity = Severity::common,
+     .api = kProcesses,
      .limit = kLimit},
     {.id = "fork.child_closes_parent_loop.running",
      .promise = "A child that is forked inside a callback and closes the loop leaves the parent's "

@@ -148,6 +148,28 @@ class SharedSetEmptied final : public WrappedSelector {
   }
 };
 
+/// Ends every process that it has started, whoever closes it.
+class EndsProcessesOfTheParent final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  static constexpr Names kCaughtBy[] = {"fork.child_closes_parent_loop.processes"};
+  static constexpr Names kKeeps[] = {"fork.child_closes_parent_loop", "proc.loop_closed_first"};
+  Future<ProcessLink> subprocess_exec(ProcessFactory factory, ProcessOptions options) override {
+    started_.push_back(SelectorLoop::subprocess_exec(std::move(factory), std::move(options)));
+    return started_.back();
+  }
+  Result<void> close() override {
+    for (const Future<ProcessLink>& each : started_) {
+      if (each.done() && each.result().ok()) (void)each.result()->transport->kill();
+    }
+    started_.clear();
+    return SelectorLoop::close();
+  }
+
+ private:
+  std::vector<Future<ProcessLink>> started_;
+};
+
 class PassesThroughExec final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
@@ -202,6 +224,8 @@ constexpr FaultyLoop kLoops[] = {
      .defect = "A forked child takes descriptors out of the epoll set of its parent.",
      .must_fail = kShared,
      .must_pass = kSharedKeeps},
+    wrong<EndsProcessesOfTheParent>("faulty.processes_of_the_parent_ended",
+                                    "A forked child that closes a loop ends its processes."),
     wrong<PassesThroughExec>("faulty.passes_through_exec",
                              "The loop's descriptors stay open in new programs.",
                              PassesThroughExec::make),
