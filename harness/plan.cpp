@@ -69,8 +69,6 @@ std::vector<PlannedCell> make_plan(std::span<const LoopDescriptor* const> loops,
   return plan;
 }
 
-bool runs_alone(const PlannedCell& cell) {
-  return cell.scenario->timing || cell.scenario->exclusive;
-}
+bool runs_alone(const PlannedCell& cell) { return cell.scenario->timing; }
 
 }  // namespace loopscope

@@ -85,27 +85,29 @@ Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& op
   return result;
 }
 
+struct Queue {
+  std::span<const PlannedCell* const> cells;
+  std::atomic<std::size_t> next{0};
+};
+
 /// What the threads of one batch share.
 struct Batch {
-  std::span<const PlannedCell* const> cells;
   const RunnerOptions& options;
   const OnResult& on_result;
-  std::atomic<std::size_t> next{0};
   std::atomic<bool> over{false};
   std::mutex mutex;
   std::exception_ptr failure{};
 };
 
-void work(Batch& batch) {
-  std::unique_ptr<CellServer> server;
+void work(Batch& batch, Queue& queue, std::unique_ptr<CellServer>& server) {
   RunnerOptions options = batch.options;
   options.stop = [&batch] {
     return batch.over.load() || (batch.options.stop && batch.options.stop());
   };
   while (!options.stop()) {
-    const std::size_t index = batch.next.fetch_add(1);
-    if (index >= batch.cells.size()) return;
-    Result<CellResult> result = run_isolated(*batch.cells[index], options, server);
+    const std::size_t index = queue.next.fetch_add(1);
+    if (index >= queue.cells.size()) return;
+    Result<CellResult> result = run_isolated(*queue.cells[index], options, server);
     if (!result.ok()) return;  // cancelled: the cell stays without a result
     const std::lock_guard lock(batch.mutex);
     if (batch.over.load()) return;
@@ -113,12 +115,17 @@ void work(Batch& batch) {
   }
 }
 
-void run_batch(std::span<const PlannedCell* const> cells, unsigned jobs,
+/// `one_by_one` is the work of one thread, which then takes part in the rest.
+void run_batch(std::span<const PlannedCell* const> one_by_one,
+               std::span<const PlannedCell* const> cells, unsigned jobs,
                const RunnerOptions& options, const OnResult& on_result) {
-  Batch batch{.cells = cells, .options = options, .on_result = on_result};
-  const auto guarded = [&batch] {
+  Batch batch{.options = options, .on_result = on_result};
+  Queue first{.cells = one_by_one}, shared{.cells = cells};
+  const auto guarded = [&](Queue* before) {
     try {
-      work(batch);
+      std::unique_ptr<CellServer> server;
+      if (before != nullptr) work(batch, *before, server);
+      work(batch, shared, server);
     } catch (...) {
       const std::lock_guard lock(batch.mutex);
       batch.failure = std::current_exception();
@@ -126,8 +133,8 @@ void run_batch(std::span<const PlannedCell* const> cells, unsigned jobs,
     }
   };
   std::vector<std::thread> threads;
-  for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(guarded);
-  guarded();
+  for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(guarded, nullptr);
+  guarded(&first);
   for (std::thread& thread : threads) thread.join();
   if (batch.failure) std::rethrow_exception(batch.failure);
 }
@@ -146,18 +153,18 @@ std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options)
 
 void run_cells(std::span<const PlannedCell> cells, const RunnerOptions& options,
                const OnResult& on_result) {
-  std::vector<const PlannedCell*> together, alone;
+  std::vector<const PlannedCell*> one_by_one, together, alone;
   for (const PlannedCell& cell : cells) {
     if (cell.decision != Decision::run) continue;
-    (runs_alone(cell) ? alone : together).push_back(&cell);
+    (runs_alone(cell) ? alone : cell.scenario->exclusive ? one_by_one : together).push_back(&cell);
   }
   bool go_on = true;
   const OnResult watched = [&](CellResult result) {
     go_on = on_result(std::move(result));
     return go_on;
   };
-  run_batch(together, std::max(options.jobs, 1U), options, watched);
-  if (go_on) run_batch(alone, 1, options, watched);
+  run_batch(one_by_one, together, std::max(options.jobs, 1U), options, watched);
+  if (go_on) run_batch({}, alone, 1, options, watched);
 }
 
 }  // namespace loopscope

@@ -25,7 +25,7 @@ struct Scenario {
   Names api{};          // entries of the low-level API index that it exercises, see api_index.hpp
   Names facts{};        // probe facts that must be true; else the cell is a skip with that reason
   bool timing = false;  // runs alone: its verdict depends on the host's timing
-  bool exclusive = false;  // runs alone for another reason: many descriptors, much memory
+  bool exclusive = false;  // beside no other of its kind: many descriptors, much memory
   std::chrono::milliseconds limit{10'000};  // then the process group is killed
 };
 

@@ -64,7 +64,7 @@ std::string about(const Scenario& scenario) {
       .line("facts", joined(scenario.facts))
       .line("api", joined(scenario.api))
       .line("runs", scenario.timing      ? "alone: it depends on timing"
-                    : scenario.exclusive ? "alone"
+                    : scenario.exclusive ? "beside others, but none of its kind"
                                          : "beside others")
       .line("limit", fmt::format("{} ms", scenario.limit.count()))
       .line("catches", killed == kills.end() ? "(no faulty loop names it)"

@@ -30,7 +30,7 @@ void write_promise(Page& page, const ScenarioRow& row) {
   term(page, "Caught by it", joined(row.kills));
   term(page, "Written in", row.file);
   if (row.timing) term(page, "Runs alone", "its verdict depends on the host's timing");
-  if (row.exclusive) term(page, "Runs alone", "it takes many of the host's resources");
+  if (row.exclusive) term(page, "One at a time", "it takes many of the host's resources");
   page.raw("</dl>");
 }
 
