@@ -25,6 +25,8 @@ std::string_view mechanism_of(waits::Call call) {
     case waits::Call::poll:
     case waits::Call::ppoll:
       return "poll";
+    case waits::Call::io_uring_enter:
+      return "io_uring";
     default:
       return "epoll";
   }

@@ -48,6 +48,14 @@ TEST_CASE("a wait that is not declared is a fallback, and names what was used") 
   CHECK(proof.fallback.rfind("fallback:", 0) == 0);
 }
 
+TEST_CASE("entering a ring is a wait like any other, and a fallback where it is not declared") {
+  BackendEvidence evidence = epoll_evidence();
+  evidence.waits = tally(waits::Call::io_uring_enter, 2);
+  const BackendProof proof = judge_backend(kEpoll, evidence);
+  CHECK_FALSE(proof.proved);
+  CHECK(proof.effective == "io_uring");
+}
+
 TEST_CASE("a wait descriptor of another kind is a fallback") {
   BackendEvidence evidence = epoll_evidence();
   evidence.wait_link = "anon_inode:[io_uring]";

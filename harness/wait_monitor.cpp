@@ -17,7 +17,8 @@ std::array<std::atomic<std::uint64_t>, kCalls> g_inside_loops{};
 
 std::string_view name(Call call) {
   static constexpr std::array<std::string_view, kCalls> kNames{
-      "select", "pselect", "poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2"};
+      "select",     "pselect",     "poll",         "ppoll",
+      "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_uring_enter"};
   return kNames[static_cast<std::size_t>(call)];
 }
 

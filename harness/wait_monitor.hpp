@@ -2,8 +2,9 @@
 //
 // The file for the platform defines select, poll, epoll_wait and their kin itself, and forwards
 // them to the kernel. The dynamic linker prefers an executable's definitions, so that calls from
-// shared libraries (libuv) are counted too. Not seen: system calls made without libc (io_uring),
-// and the waits that libc makes inside itself (getaddrinfo).
+// shared libraries (libuv) are counted too, and liburing's io_uring_enter, which is no function of
+// libc. Not seen: other system calls made without libc (libuv's own io_uring), and the waits that
+// libc makes inside itself (getaddrinfo).
 #pragma once
 
 #include <array>
@@ -21,6 +22,7 @@ enum class Call : std::uint8_t {
   epoll_wait,
   epoll_pwait,
   epoll_pwait2,
+  io_uring_enter,
   count_
 };
 inline constexpr std::size_t kCalls = static_cast<std::size_t>(Call::count_);

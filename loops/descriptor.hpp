@@ -50,6 +50,11 @@ struct Absence {
   std::string_view why;  // one phrase: "libuv has no TLS"
 };
 
+/// One of several ways to use a mechanism.
+struct Rung {
+  std::string_view name, uses;
+};
+
 struct LoopDescriptor {
   std::string_view name;  // "epoll"; stable, used in files and on the command line
   Family family;
@@ -64,6 +69,9 @@ struct LoopDescriptor {
   std::span<const std::string_view> wait_calls{};
   /// What /proc/self/fd/N of the wait descriptor says: "anon_inode:[eventpoll]"; empty: none.
   std::string_view wait_descriptor_kind{};
+  /// The ways to use the mechanism, from the one that uses most: the first that works is taken, and
+  /// EventLoop::backend() names it.
+  std::span<const Rung> ladder{};
   /// null where the loop is absent. Refuses with cause and remedy where the system does.
   Result<std::unique_ptr<EventLoop>> (*make)(const LoopOptions&) = nullptr;
   std::string_view absent_because{};  // set where make is null: "needs Linux"

@@ -139,7 +139,10 @@ std::string describe_wait_queue(int fd) {
     ++watched;
   }
   if (watched != 0) return "watches " + std::to_string(watched) + " descriptors";
-  return info.find("SqMask:") != std::string::npos ? "an io_uring" : "";
+  const std::size_t mask = info.find("SqMask:");
+  if (mask == std::string::npos) return "";
+  const unsigned long last = std::strtoul(info.c_str() + mask + 7, nullptr, 16);
+  return "an io_uring of " + std::to_string(last + 1) + " entries";
 }
 
 void ensure_standard_descriptors() {

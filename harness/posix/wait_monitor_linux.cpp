@@ -1,4 +1,4 @@
-// The wait calls of libc, defined here: counted, then made as raw system calls.
+// The wait calls of libc and liburing, defined here: counted, then made as raw system calls.
 //
 // Raw, because a sanitizer's runtime interposes the same names. Cancellation points get lost on
 // the way; nothing here cancels threads.
@@ -126,5 +126,15 @@ int epoll_pwait2(int epoll, epoll_event* events, int room, const timespec* timeo
   return -1;
 #endif
 }
+
+#ifdef SYS_io_uring_enter
+// As in liburing, an error is the result. Our rings call no other of its functions that enters.
+int io_uring_enter2(unsigned ring, unsigned submit, unsigned least, unsigned flags, void* argument,
+                    std::size_t size) {
+  count(Call::io_uring_enter);
+  const long result = ::syscall(SYS_io_uring_enter, ring, submit, least, flags, argument, size);
+  return result < 0 ? -errno : static_cast<int>(result);
+}
+#endif
 
 }  // extern "C"

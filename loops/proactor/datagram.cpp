@@ -93,6 +93,8 @@ void ProactorDatagram::arrived(const Completion& completion) {
   proactor_loop_->queue([keep = self(), error = completion.error, count = completion.count] {
     if (keep->closing_ || keep->loop_ == nullptr) return;
     if (error) {
+      // An error queue that nobody asked for would keep the socket ready.
+      os::drain_error_queue(keep->fd_.get());
       keep->report(Error{error, "recvfrom", {}});
     } else if (!keep->received(ByteView(keep->receiving_->data).first(count),
                                keep->receiving_->address)) {
@@ -122,6 +124,7 @@ void ProactorDatagram::sent(const Completion& completion) {
   }
   proactor_loop_->queue([keep = self(), error = completion.error] {
     if (keep->lost_ || keep->loop_ == nullptr) return;
+    if (error) os::drain_error_queue(keep->fd_.get());
     const Result<void> outcome = error ? Result<void>(Error{error, "sendto", {}}) : Result<void>();
     if (!keep->sent_first(outcome)) return;
     keep->wait_for_room();

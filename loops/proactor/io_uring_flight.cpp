@@ -28,7 +28,7 @@ bool interrupted(int error) {
   return error == EINTR || (error >= kFirstRestart && error <= kLastRestart);
 }
 
-/// No event tells of room in the queue of a Unix listener, so the pauses grow: 1, 2, 4 ... 64 ms.
+/// No event tells of room in the queue of another Unix socket, so the pauses grow: 1, 2 ... 64 ms.
 __kernel_timespec pause_after(unsigned refusals) {
   return {0, 1'000'000LL << std::min(refusals, 6U)};
 }
@@ -335,8 +335,13 @@ Next Flight::would_block(Completion& completion) {
     if (!nowait_) return Next::again;
   }
   step_ = Step::poll;
-  // Ready, it is said, and then it is not: something of which no event tells.
-  if (refusals_ >= kPatience) {
+  // Ready, it is said, and then it is not: something of which no event tells. With datagrams it is
+  // the queue of the receiver, or an error queue that nobody reads.
+  const bool datagram = operation_->kind == Kind::receive_from ||
+                        (operation_->kind == Kind::send && operation_->is_socket && nowait_);
+  if (datagram) {
+    if (refusals_ > 1) step_ = Step::pause;
+  } else if (refusals_ >= kPatience) {
     in_worker_ = true;
     nowait_ = false;
   }

@@ -79,6 +79,14 @@ std::string about(const Scenario& scenario) {
   return sheet.text();
 }
 
+/// What the loop says of itself when it is made here and now.
+std::string found_here(const LoopDescriptor& loop) {
+  const Result<std::unique_ptr<EventLoop>> made = loop.make(LoopOptions{});
+  if (!made.ok()) return "refused: " + to_string(made.error());
+  const BackendInfo info = (*made)->backend();
+  return info.mechanism + (info.version.empty() ? "" : ", " + info.version);
+}
+
 std::string about(const LoopDescriptor& loop) {
   Sheet sheet(fmt::format("loop {}", loop.name));
   sheet.line("family", name(loop.family))
@@ -90,10 +98,15 @@ std::string about(const LoopDescriptor& loop) {
       .line("waits with", joined(loop.wait_calls))
       .line("waits on", loop.wait_descriptor_kind)
       .line("resolution", fmt::format("{} ns", loop.clock_resolution.count()));
+  for (const Rung& rung : loop.ladder) {
+    sheet.line("level", fmt::format("{:<8} {}", rung.name, rung.uses));
+  }
   if (const testing::FaultyLoop* faulty = testing::find_faulty(loop.name)) {
     sheet.line("defect", faulty->defect)
         .line("must fail", joined(faulty->must_fail))
         .line("must pass", joined(faulty->must_pass));
+  } else if (loop.make != nullptr) {
+    sheet.line("here", found_here(loop));
   }
   if (loop.make != nullptr) {
     sheet.line("run", fmt::format("{} run --loop {}", cli::invoked_as(), loop.name));
@@ -143,6 +156,7 @@ std::vector<std::string> everything() {
   };
   add(cli::loop_names());
   add(cli::fact_ids());
+  for (const LoopDescriptor* loop : all_loops()) known.emplace_back(name(loop->family));
   for (const CapInfo& capability : all_caps()) known.emplace_back(capability.id);
   for (const MessageInfo& message : all_messages()) known.emplace_back(message.id);
   return known;
@@ -161,6 +175,9 @@ int run(const std::string& id) {
   std::string text;
   if (const Scenario* scenario = find_scenario(id)) text += about(*scenario);
   if (const LoopDescriptor* loop = cli::find_loop(id)) text += about(*loop);
+  for (const LoopDescriptor* loop : all_loops()) {
+    if (name(loop->family) == id) text += about(*loop);
+  }
   if (const MessageInfo* message = find_message(id)) text += about(*message);
   if (const std::optional<Cap> cap = cap_by_id(id)) text += about(info(*cap));
   const std::vector<std::string> facts = cli::fact_ids();
@@ -174,15 +191,16 @@ Action setup(cli::Options& takes) {
   auto id = std::make_shared<std::string>();
   takes.add({.names = "id",
              .target = id.get(),
-             .help = "A scenario, fact, loop, capability or message",
+             .help = "A scenario, fact, loop, family of loops, capability or message",
              .required = true});
   return [id] { return run(*id); };
 }
 
 }  // namespace
 
-extern const Command command{.name = "explain",
-                             .summary = "Explain one scenario, fact, loop, capability or message",
-                             .setup = setup};
+extern const Command command{
+    .name = "explain",
+    .summary = "Explain one scenario, fact, loop, family, capability or message",
+    .setup = setup};
 
 }  // namespace loopscope::commands::explain
