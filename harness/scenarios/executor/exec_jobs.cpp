@@ -137,7 +137,9 @@ void saturation_isolated(Context& cx) {
 void multiple_loops(Context& cx) {
   constexpr int kJobs = 200;
   const std::shared_ptr<Executor> pool = make_thread_pool(4);
-  const auto work = [&cx, &pool](EventLoop& loop) {
+  std::latch both(2);  // or one might be through before the other begins
+  const auto work = [&](EventLoop& loop) {
+    both.arrive_and_wait();
     const auto here = std::this_thread::get_id();
     for (int i = 0; i < kJobs; ++i) {
       auto job = loop.run_in_executor([i] { return i; }, pool);

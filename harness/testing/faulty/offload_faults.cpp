@@ -175,7 +175,7 @@ class DefaultNotTaken final : public SelectorLoop {
   }
 };
 
-/// Outcomes go to the loop that asked last.
+/// Outcomes go to the loop that was the first to ask.
 class OutcomesMixedUp final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
@@ -184,16 +184,17 @@ class OutcomesMixedUp final : public SelectorLoop {
 
  protected:
   Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
-    last_ = this;
+    SelectorLoop* nobody = nullptr;
+    first_.compare_exchange_strong(nobody, this);
     if (executor == nullptr) return SelectorLoop::execute(std::move(job), nullptr);
     return executor->submit([job = std::move(job)]() mutable {
       job.work();
-      (void)last_.load()->call_soon_threadsafe(std::move(job.ended));
+      (void)first_.load()->call_soon_threadsafe(std::move(job.ended));
     });
   }
 
  private:
-  static inline std::atomic<SelectorLoop*> last_{nullptr};
+  static inline std::atomic<SelectorLoop*> first_{nullptr};
 };
 
 /// Takes work also where its threads are not: in a forked child.
@@ -361,7 +362,7 @@ constexpr FaultyLoop kLoops[] = {
     wrong<DefaultNotTaken>("faulty.default_executor_not_taken",
                            "An executor that is set as the default gets no work."),
     wrong<OutcomesMixedUp>("faulty.outcomes_mixed_up",
-                           "Outcomes of a shared pool go to the loop that asked last."),
+                           "Outcomes of a shared pool go to the loop that asked first."),
     wrong<PoolOfTheParent>("faulty.pool_of_the_parent",
                            "A forked child waits for the threads of its parent's pool.",
                            PoolOfTheParent::make),
