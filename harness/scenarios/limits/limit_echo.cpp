@@ -14,34 +14,37 @@ constexpr std::size_t kOthers = 200;  // descriptors for all the rest
 class Talkers {
  public:
   Talkers(Context& cx, Endpoint server, std::size_t count, unsigned rounds) {
-    cx.thread([this, server, count, rounds] {
+    cx.thread([all = state_, server, count, rounds] {
       std::vector<Peer> peers;
       peers.reserve(count);
       for (std::size_t i = 0; i < count; ++i) peers.push_back(connect_to(server));
       for (unsigned round = 1; round <= rounds; ++round) {
         for (Peer& peer : peers) peer.send("ping");
         for (Peer& peer : peers) {
-          if (text(peer.recv_exactly(4)) == "ping") ++echoes_;
+          if (text(peer.recv_exactly(4)) == "ping") ++all->echoes;
         }
-        done_ = round;
-        done_.notify_all();
-        go_on_.wait(round - 1);  // until the subject has measured
+        all->done = round;
+        all->go_on.wait(round - 1);  // until the subject has measured
       }
     });
   }
   ~Talkers() { release(1'000); }
   Talkers(const Talkers&) = delete;
   Talkers& operator=(const Talkers&) = delete;
-  unsigned done() const { return done_; }
-  std::size_t echoes() const { return echoes_; }
+  unsigned done() const { return state_->done; }
+  std::size_t echoes() const { return state_->echoes; }
   void release(unsigned round) {
-    go_on_ = round;
-    go_on_.notify_all();
+    state_->go_on = round;
+    state_->go_on.notify_all();
   }
 
  private:
-  std::atomic<unsigned> done_{0}, go_on_{0};
-  std::atomic<std::size_t> echoes_{0};
+  /// The thread's too: it may look once more when this has gone.
+  struct State {
+    std::atomic<unsigned> done{0}, go_on{0};
+    std::atomic<std::size_t> echoes{0};
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 void ten_thousand(Context& cx) {
