@@ -1,0 +1,109 @@
+"""Where the system refuses io_uring: the row says who refuses and why, and everything else runs.
+
+Usage: uring_refused_test.py LOOPSCOPE WORK_FOLDER
+By a seccomp filter of our own, which needs no privilege, and by the limit of descriptors. Exit code
+77: this machine or this build has no io_uring that could be refused.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+from runs import Failure, check, environment, load_report
+
+SETUP, ENTER = 425, 426  # the same on every architecture
+PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+RETURN_ERRNO, RETURN_ALLOW = 0x00050000, 0x7FFF0000
+LOAD_NUMBER, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
+SCENARIO = "sched.soon.fifo"
+
+
+class Program(ctypes.Structure):
+    """struct sock_fprog of <linux/filter.h>."""
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
+
+
+def refuse(call: int, error: int):
+    """A function for the child: from then on the call fails with that error."""
+    code = b"".join(struct.pack("HBBI", *row) for row in (
+        (LOAD_NUMBER, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, call),
+        (RETURN, 0, 0, RETURN_ERRNO | error), (RETURN, 0, 0, RETURN_ALLOW)))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def install() -> None:
+        program = Program(len(code) // 8, code)
+        if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(
+                PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+            os._exit(99)
+
+    return install
+
+
+def run(tool: Path, folder: Path, loops: str, before=None) -> subprocess.CompletedProcess:
+    shutil.rmtree(folder, ignore_errors=True)
+    return subprocess.run([tool, "run", "--loop", loops, "--scenario", SCENARIO, "--out", folder],
+                          env=environment(), timeout=120, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, preexec_fn=before, check=False)
+
+
+def cell(folder: Path, loop: str) -> dict:
+    return next(c for c in load_report(folder)["cells"] if c["loop"] == loop)
+
+
+def refused(tool: Path, work: Path, call: int, error: int, words: tuple) -> None:
+    name = f"{'setup' if call == SETUP else 'enter'} {errno.errorcode[error]}"
+    folder = work / name.replace(" ", "-")
+    done = run(tool, folder, "epoll,io_uring", refuse(call, error))
+    check(done.returncode == 0, f"{name}: exit code {done.returncode}, expected 0\n{done.stdout}")
+    check(cell(folder, "epoll")["outcome"] == "pass", f"{name}: epoll did not pass")
+    told = cell(folder, "io_uring")
+    check(told["outcome"] == "unsupported", f"{name}: {told['outcome']} ({told['reason']})")
+    missing = [word for word in words if word not in told["reason"]]
+    check(not missing, f"{name}: the reason lacks {missing}: {told['reason']}")
+    alone = run(tool, folder, "io_uring", refuse(call, error))
+    check(alone.returncode == 4, f"{name}: alone it is exit code {alone.returncode}, expected 4")
+    print(f"{name}: {told['reason']}")
+
+
+def few_descriptors(tool: Path, work: Path) -> None:
+    """At each limit the loop is made or says that there are too few: it neither hangs nor dies."""
+    says_so = 0
+    for limit in range(4, 24):
+        done = subprocess.run(
+            [tool, "cell", "--loop", "io_uring", "--scenario", SCENARIO], env=environment(),
+            timeout=120, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        check(0 <= done.returncode < 128 and done.returncode != 70,
+              f"{limit} descriptors: exit code {done.returncode}\n{done.stdout}")
+        if done.returncode == 0:
+            check(says_so > 0, f"{limit} descriptors were enough, and no limit below was too low")
+            print(f"{limit} descriptors are enough, {says_so} lower limits were named")
+            return
+        says_so += "EMFILE" in done.stdout
+    raise Failure("23 descriptors are not enough")
+
+
+def main(tool: Path, work: Path) -> int:
+    folder = work / "as-it-is"
+    done = run(tool, folder, "io_uring")
+    if done.returncode != 0:
+        print(f"not judged: io_uring is not to be had here\n{done.stdout}")
+        return 77
+    refused(tool, work, SETUP, errno.EPERM, ("io_uring_setup", "EPERM", "seccomp"))
+    refused(tool, work, SETUP, errno.ENOSYS, ("io_uring_setup", "ENOSYS", "seccomp"))
+    refused(tool, work, ENTER, errno.EPERM, ("io_uring_enter", "EPERM", "seccomp"))
+    few_descriptors(tool, work)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]) / "refused"))
+    except Failure as failure:
+        sys.exit(f"FAILED: {failure}")
