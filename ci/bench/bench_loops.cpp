@@ -265,7 +265,7 @@ void run(int rounds) {
 }  // namespace
 }  // namespace loopscope::bench
 
-// loopscope_bench [ROUNDS [loops|echo|memory]...]: three rounds of everything.
+// loopscope_bench [ROUNDS [loops|echo|memory|serve=LOOP]...]: three rounds of everything.
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 3;
   const std::vector<std::string_view> parts(argv + std::min(argc, 2), argv + argc);
@@ -274,6 +274,9 @@ int main(int argc, char** argv) {
   };
   if (wanted("memory")) loopscope::bench::run_memory();
   if (wanted("loops")) loopscope::bench::run(rounds);
+  for (const std::string_view part : parts) {
+    if (part.substr(0, 6) == "serve=") loopscope::bench::run_serve(part.substr(6));
+  }
   if (wanted("echo")) loopscope::bench::run_echo(rounds);
   return 0;
 }

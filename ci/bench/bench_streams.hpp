@@ -46,6 +46,8 @@ using RawEcho = EchoFigures (*)(int connections, int echoes);
 RawEcho raw_libuv_echo();
 
 void run_echo(int rounds);
+/// 128 000 echoes over 64 connections by one loop, and nothing else in this process: for tracers.
+void run_serve(std::string_view loop);
 void run_memory();
 
 }  // namespace loopscope::bench
