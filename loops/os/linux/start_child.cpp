@@ -19,6 +19,14 @@
 namespace loopscope::os {
 namespace {
 constexpr std::size_t kStackSize = std::size_t{64} * 1024;
+
+// ThreadSanitizer keeps its own tables of handlers and descriptors. In borrowed memory they are the
+// parent's, who would lose the handlers that the child gives up.
+#if defined(__SANITIZE_THREAD__)
+constexpr int kMemory = 0;
+#else
+constexpr int kMemory = CLONE_VM;
+#endif
 }  // namespace
 
 int start_child(int (*child)(void*), void* argument) {
@@ -26,7 +34,7 @@ int start_child(int (*child)(void*), void* argument) {
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) return -1;
   void* top = static_cast<std::byte*>(stack) + kStackSize;  // stacks grow down where we run
-  const int pid = ::clone(child, top, CLONE_VM | CLONE_VFORK | SIGCHLD, argument);
+  const int pid = ::clone(child, top, kMemory | CLONE_VFORK | SIGCHLD, argument);
   const int failed = errno;
   ::munmap(stack, kStackSize);
   errno = failed;
