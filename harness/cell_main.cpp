@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <thread>
 
 #include "harness/backend_proof.hpp"
 #include "harness/cell_channel.hpp"
@@ -91,6 +92,14 @@ void run_body(const CellRequest& request, CellStatement& statement, BackendEvide
   collect(*cx, statement);
 }
 
+/// ThreadSanitizer starts a thread of its own with the first that a forked process starts: not a
+/// leak of a loop's.
+void start_sanitizer() {
+#if defined(__SANITIZE_THREAD__)
+  std::thread([] {}).join();
+#endif
+}
+
 /// A library's first loop sets up what it keeps for the life of the process. That is no leak; a
 /// second loop that leaves more is one. Loops of ours keep nothing, and get no such grace.
 void warm_up(const LoopDescriptor& descriptor, CapSet needs) {
@@ -146,6 +155,7 @@ std::string describe_leaks(const std::vector<Leak>& leaks) {
 
 CellStatement run_cell(const CellRequest& request) {
   using namespace std::chrono_literals;
+  start_sanitizer();
   warm_up(*request.loop, request.scenario->needs);
   CellStatement statement;
   BackendEvidence evidence;

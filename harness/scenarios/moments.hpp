@@ -19,6 +19,14 @@ inline constexpr bool kMemoryIsMeasurable = false;
 inline constexpr bool kMemoryIsMeasurable = true;
 #endif
 
+/// True in a build that notes who accessed each byte, and that knows no threads in a child which a
+/// process with threads has forked.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kThreadSanitizer = true;
+#else
+inline constexpr bool kThreadSanitizer = false;
+#endif
+
 /// A callback that keeps its thread: a slow callback, or a process that was stopped for a while.
 inline void stall_until(TimePoint end) {
   while (now() < end) {

@@ -11,6 +11,7 @@
 #include "harness/posix/forked.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/busy_pool.hpp"
+#include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
 
 namespace loopscope::scenarios::exec_jobs {
@@ -171,6 +172,7 @@ int child_with_pools(Context& cx, const std::shared_ptr<Executor>& inherited) {
 }
 
 void after_fork(Context& cx) {
+  if (kThreadSanitizer) cx.skip("ThreadSanitizer knows no threads in a child of threads");
   const std::shared_ptr<Executor> pool = make_thread_pool(2);
   auto before = cx.loop().run_in_executor([] { return 1; }, pool);
   cx.equal(await_outcome(cx, before).value(), 1, "a job before the fork");

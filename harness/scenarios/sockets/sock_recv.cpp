@@ -34,6 +34,7 @@ void recv_wakes_blocked_loop(Context& cx) {
   const Result<Bytes> words = cx.loop().run_until_complete(receiving);
   cx.ok(words, "sock_recv");
   cx.equal(text(words.value()), "from a thread", "what another thread sent");
+  cx.join_threads();  // It may not have come back from sending yet.
 }
 
 void cancel_then_retry(Context& cx) {

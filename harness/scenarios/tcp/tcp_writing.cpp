@@ -3,6 +3,7 @@
 
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
+#include "harness/scenarios/moments.hpp"
 
 namespace loopscope::scenarios::tcp_writing {
 namespace {
@@ -101,6 +102,7 @@ void thousands_of_pieces(Context& cx) {
 void beyond_two_gibibytes(Context& cx) {
   constexpr std::size_t kHuge = (std::size_t{1} << 31) + 4'097;
   if (posix::available_memory() < 3 * kHuge) cx.skip("needs 6 GiB of free memory");
+  if (kThreadSanitizer) cx.skip("ThreadSanitizer notes who wrote each byte of it");
   const posix::ZeroPages zeros(kHuge);
   Connection c = connect(cx);
   c->write(zeros.bytes());
