@@ -97,13 +97,16 @@ void cannot_be_started(Context& cx) {
     int number;
     ProcessOptions options;
   };
-  std::vector<Row> rows = {{"a missing program", ENOENT, {.argv = {cx.temp_path("missing")}}},
-                           {"a name that is in no PATH", ENOENT, {.argv = {"no-such-program"}}},
-                           {"a file that may not be executed", EACCES, {.argv = {plain}}},
-                           {"a folder", EACCES, {.argv = {cx.temp_dir()}}},
-                           {"a missing directory", ENOENT, {.argv = {"/bin/true"}}},
-                           {"a directory that is none", ENOTDIR, {.argv = {"/bin/true"}}},
-                           {"an argument of 4 MiB", E2BIG, {.argv = {"/bin/true"}}}};
+  // A PATH of our own: in a folder that this user may not read, the answer would be EACCES.
+  const std::vector<std::string> path{"PATH=" + cx.temp_dir()};
+  std::vector<Row> rows = {
+      {"a missing program", ENOENT, {.argv = {cx.temp_path("missing")}}},
+      {"a name that is in no PATH", ENOENT, {.argv = {"no-such-program"}, .env = path}},
+      {"a file that may not be executed", EACCES, {.argv = {plain}}},
+      {"a folder", EACCES, {.argv = {cx.temp_dir()}}},
+      {"a missing directory", ENOENT, {.argv = {"/bin/true"}}},
+      {"a directory that is none", ENOTDIR, {.argv = {"/bin/true"}}},
+      {"an argument of 4 MiB", E2BIG, {.argv = {"/bin/true"}}}};
   rows[4].options.cwd = cx.temp_path("missing");
   rows[5].options.cwd = plain;
   rows[6].options.argv.push_back(std::string(std::size_t{4} << 20, 'x'));
