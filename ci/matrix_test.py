@@ -1,6 +1,6 @@
 """The matrix as a user runs it: two runs, both green, with the same outcomes.
 
-Usage: matrix_test.py LOOPSCOPE WORK_FOLDER [--once]
+Usage: matrix_test.py LOOPSCOPE WORK_FOLDER [--once] [--own-loops]
 Own loops keep every promise that applies to them: no red cell, also none that is expected.
 """
 
@@ -30,11 +30,11 @@ def check_schema(report: dict) -> None:
     check(not errors, "report.json breaks its schema:\n  " + "\n  ".join(errors[:20]))
 
 
-def judged_run(tool: Path, folder: Path) -> dict:
+def judged_run(tool: Path, folder: Path, *selection: str) -> dict:
     """One run of the default selection, held against what every run has to be."""
     shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
-    run_checked(tool, "run", "--out", str(folder))
+    run_checked(tool, "run", *selection, "--out", str(folder))
     report = load_report(folder)
     check_schema(report)
     check(report["complete"] and report["verdict"] == "green",
@@ -49,11 +49,12 @@ def judged_run(tool: Path, folder: Path) -> dict:
     return report
 
 
-def main(tool: Path, work: Path, once: bool) -> None:
-    first = judged_run(tool, work / "first")
-    if once:
+def main(tool: Path, work: Path, options: list[str]) -> None:
+    selection = ("--loop", ",".join(OWN_LOOPS)) if "--own-loops" in options else ()
+    first = judged_run(tool, work / "first", *selection)
+    if "--once" in options:
         return
-    second = judged_run(tool, work / "second")
+    second = judged_run(tool, work / "second", *selection)
     different = different_outcomes(first, second)
     check(not different, "outcomes changed between two runs:\n  " + "\n  ".join(different))
     print("the same outcomes twice")
@@ -61,6 +62,6 @@ def main(tool: Path, work: Path, once: bool) -> None:
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), "--once" in sys.argv[3:])
+        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
     except Failure as failure:
         sys.exit(f"FAILED: {failure}")
