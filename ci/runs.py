@@ -23,9 +23,12 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("LOOPSCOPE_")}
 
 
-def run(tool: Path, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+def run(tool: Path, *arguments: str, timeout: float = 900,
+        before=None) -> subprocess.CompletedProcess[str]:
+    """`before` is called in the new process, before it becomes loopscope."""
     return subprocess.run([tool, *arguments], env=environment(), timeout=timeout, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                          stdin=subprocess.DEVNULL, capture_output=True, preexec_fn=before,
+                          check=False)
 
 
 def run_checked(tool: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runs import Failure, check, environment, load_report
+from runs import Failure, check, load_report, run
 
 SETUP, ENTER = 425, 426  # the same on every architecture
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
@@ -45,11 +45,10 @@ def refuse(call: int, error: int):
     return install
 
 
-def run(tool: Path, folder: Path, loops: str, before=None) -> subprocess.CompletedProcess:
+def run_into(tool: Path, folder: Path, loops: str, before=None) -> subprocess.CompletedProcess:
     shutil.rmtree(folder, ignore_errors=True)
-    return subprocess.run([tool, "run", "--loop", loops, "--scenario", SCENARIO, "--out", folder],
-                          env=environment(), timeout=120, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=before, check=False)
+    return run(tool, "run", "--loop", loops, "--scenario", SCENARIO, "--out", str(folder),
+               timeout=120, before=before)
 
 
 def cell(folder: Path, loop: str) -> dict:
@@ -59,14 +58,14 @@ def cell(folder: Path, loop: str) -> dict:
 def refused(tool: Path, work: Path, call: int, error: int, words: tuple) -> None:
     name = f"{'setup' if call == SETUP else 'enter'} {errno.errorcode[error]}"
     folder = work / name.replace(" ", "-")
-    done = run(tool, folder, "epoll,io_uring", refuse(call, error))
-    check(done.returncode == 0, f"{name}: exit code {done.returncode}, expected 0\n{done.stdout}")
+    done = run_into(tool, folder, "epoll,io_uring", refuse(call, error))
+    check(done.returncode == 0, f"{name}: exit code {done.returncode}, expected 0\n{done.stderr}")
     check(cell(folder, "epoll")["outcome"] == "pass", f"{name}: epoll did not pass")
     told = cell(folder, "io_uring")
     check(told["outcome"] == "unsupported", f"{name}: {told['outcome']} ({told['reason']})")
     missing = [word for word in words if word not in told["reason"]]
     check(not missing, f"{name}: the reason lacks {missing}: {told['reason']}")
-    alone = run(tool, folder, "io_uring", refuse(call, error))
+    alone = run_into(tool, folder, "io_uring", refuse(call, error))
     check(alone.returncode == 4, f"{name}: alone it is exit code {alone.returncode}, expected 4")
     print(f"{name}: {told['reason']}")
 
@@ -75,25 +74,24 @@ def few_descriptors(tool: Path, work: Path) -> None:
     """At each limit the loop is made or says that there are too few: it neither hangs nor dies."""
     says_so = 0
     for limit in range(4, 24):
-        done = subprocess.run(
-            [tool, "cell", "--loop", "io_uring", "--scenario", SCENARIO], env=environment(),
-            timeout=120, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        done = run(tool, "cell", "--loop", "io_uring", "--scenario", SCENARIO, timeout=120,
+                   before=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+        said = done.stdout + done.stderr
         check(0 <= done.returncode < 128 and done.returncode != 70,
-              f"{limit} descriptors: exit code {done.returncode}\n{done.stdout}")
+              f"{limit} descriptors: exit code {done.returncode}\n{said}")
         if done.returncode == 0:
             check(says_so > 0, f"{limit} descriptors were enough, and no limit below was too low")
             print(f"{limit} descriptors are enough, {says_so} lower limits were named")
             return
-        says_so += "EMFILE" in done.stdout
+        says_so += "EMFILE" in said
     raise Failure("23 descriptors are not enough")
 
 
 def main(tool: Path, work: Path) -> int:
     folder = work / "as-it-is"
-    done = run(tool, folder, "io_uring")
+    done = run_into(tool, folder, "io_uring")
     if done.returncode != 0:
-        print(f"not judged: io_uring is not to be had here\n{done.stdout}")
+        print(f"not judged: io_uring is not to be had here\n{done.stdout}{done.stderr}")
         return 77
     refused(tool, work, SETUP, errno.EPERM, ("io_uring_setup", "EPERM", "seccomp"))
     refused(tool, work, SETUP, errno.ENOSYS, ("io_uring_setup", "ENOSYS", "seccomp"))

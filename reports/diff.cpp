@@ -98,8 +98,19 @@ bool same_answer(const Fact& was, const Fact& is) {
   return times && a > 0 && b > 0 && std::max(a, b) < 2 * std::min(a, b);
 }
 
+/// Facts explain most of the rest, so they come first.
 std::vector<HostChange> host_changes(const Run& before, const Run& after) {
   std::vector<HostChange> found;
+  for (const Fact& fact : before.facts) {
+    const Fact* now = after.fact(fact.id);
+    if (is_measurement(fact) || (now != nullptr && is_measurement(*now))) continue;
+    if (now != nullptr && same_answer(fact, *now)) continue;
+    found.push_back({fact.id, fact_text(fact), now == nullptr ? "not asked" : fact_text(*now)});
+  }
+  for (const Fact& fact : after.facts) {
+    if (before.fact(fact.id) != nullptr || is_measurement(fact)) continue;
+    found.push_back({fact.id, "not asked", fact_text(fact)});
+  }
   std::vector<std::string> keys;
   for (const Fields* fields : {&before.header.host, &after.header.host}) {
     for (const auto& [key, value] : *fields) {
@@ -110,19 +121,6 @@ std::vector<HostChange> host_changes(const Run& before, const Run& after) {
     const std::string was = text_of(before.header.host, key), is = text_of(after.header.host, key);
     if (was != is) found.push_back({key, was, is});
   }
-  const std::size_t fields = found.size();
-  for (const Fact& fact : before.facts) {
-    const Fact* now = after.fact(fact.id);
-    if (is_measurement(fact) || (now != nullptr && is_measurement(*now))) continue;
-    const std::string was = fact_text(fact), is = now == nullptr ? "not asked" : fact_text(*now);
-    if (now == nullptr || !same_answer(fact, *now)) found.push_back({fact.id, was, is});
-  }
-  for (const Fact& fact : after.facts) {
-    if (before.fact(fact.id) != nullptr || is_measurement(fact)) continue;
-    found.push_back({fact.id, "not asked", fact_text(fact)});
-  }
-  // Facts explain most of the rest, so they come first.
-  std::rotate(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(fields), found.end());
   return found;
 }
 

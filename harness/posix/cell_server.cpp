@@ -19,6 +19,7 @@
 
 #include "harness/cell_channel.hpp"
 #include "harness/host.hpp"
+#include "harness/posix/spawn_words.hpp"
 
 extern char** environ;
 
@@ -50,23 +51,6 @@ struct SpawnActions {
   SpawnActions(const SpawnActions&) = delete;
   SpawnActions& operator=(const SpawnActions&) = delete;
 };
-
-/// The inherited environment without options of ours, which are for the parent alone.
-std::vector<std::string> server_environment() {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::string_view(*entry).substr(0, 10) != "LOOPSCOPE_") result.emplace_back(*entry);
-  }
-  result.push_back(std::string(kNoMark) + std::string(kMarkSize, '0'));
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
 
 /// Like a fresh login: default dispositions, nothing blocked, a session of its own.
 void set_attributes(SpawnActions& actions) {
@@ -245,7 +229,8 @@ Result<std::unique_ptr<CellServer>> CellServer::start(const std::string& executa
   std::vector<std::string> arguments{executable,     "serve-cells",
                                      "--socket",     std::to_string(kSocket),
                                      "--parent-pid", std::to_string(host::process_id())};
-  std::vector<std::string> environment = server_environment();
+  std::vector<std::string> environment = environment_with(
+      {{std::string(kNoMark.substr(0, kNoMark.size() - 1)), std::string(kMarkSize, '0')}});
   pid_t pid = 0;
   const int error = ::posix_spawn(&pid, executable.c_str(), &actions.files, &actions.attributes,
                                   pointers(arguments).data(), pointers(environment).data());

@@ -12,31 +12,10 @@
 #include <utility>
 
 #include "harness/posix/proc.hpp"
-
-extern char** environ;
+#include "harness/posix/spawn_words.hpp"
 
 namespace loopscope {
 namespace {
-
-std::vector<std::string> environment_of(const Spawned::Options& options) {
-  std::vector<std::string> result;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string text = *entry;
-    const bool ours = text.rfind("LOOPSCOPE_", 0) == 0;
-    if (!ours && options.environment.count(text.substr(0, text.find('='))) == 0) {
-      result.push_back(text);
-    }
-  }
-  for (const auto& [key, value] : options.environment) result.push_back(key + "=" + value);
-  return result;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> result;
-  for (std::string& text : texts) result.push_back(text.data());
-  result.push_back(nullptr);
-  return result;
-}
 
 /// Lowers our own soft limit for the moment of the start: a child inherits what it finds.
 class LimitScope {
@@ -65,7 +44,7 @@ Result<Spawned> Spawned::start(const Options& options) {
                                      O_WRONLY | O_CREAT | O_TRUNC, 0644);
   ::posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
   std::vector<std::string> arguments = options.argv;
-  std::vector<std::string> environment = environment_of(options);
+  std::vector<std::string> environment = environment_with(options.environment);
   pid_t pid = 0;
   const LimitScope limit(options.descriptor_limit);
   const int error = ::posix_spawn(&pid, arguments.front().c_str(), &files, nullptr,

@@ -1,6 +1,8 @@
 // Stand-ins for operations, between a loop and its proactor.
 #include "harness/testing/proactor_based.hpp"
 
+#include <algorithm>
+
 namespace loopscope::testing {
 
 /// In flight as long as the operation is, for which it stands.
@@ -21,7 +23,8 @@ class ProactorBetween::StandIn final : public Operation::InFlight {
       to = original.to;
       offset = original.offset;
       count = original.count;
-      into = original.into;
+      memory_.resize(original.into.size());  // Whoever asked may let go of theirs before the end.
+      into = memory_;
       pieces = original.pieces;
       address = original.address;
     }
@@ -29,10 +32,10 @@ class ProactorBetween::StandIn final : public Operation::InFlight {
 
    private:
     StandIn& owner_;
+    std::vector<std::byte> memory_{};
   };
 
   Given given;
-  std::vector<std::byte> memory{};
 
  private:
   void completed(Completion completion) {
@@ -40,6 +43,8 @@ class ProactorBetween::StandIn final : public Operation::InFlight {
     operation_->address = given.address;
     operation_->readable = given.readable;
     operation_->writable = given.writable;
+    const std::size_t arrived = std::min(completion.count, given.into.size());
+    std::copy_n(given.into.begin(), arrived, operation_->into.begin());
     proactor_.deliver(*operation_, std::move(completion));  // may be the end of this
   }
 
@@ -49,7 +54,7 @@ class ProactorBetween::StandIn final : public Operation::InFlight {
 
 Result<void> ProactorBetween::submit(Operation& operation) {
   auto stand_in = std::make_unique<StandIn>(*this, operation);
-  prepare(stand_in->given, stand_in->memory);
+  prepare(stand_in->given);
   Result<void> submitted = behind_->submit(stand_in->given);
   if (submitted.ok()) operation.in_flight = std::move(stand_in);
   return submitted;
@@ -66,8 +71,6 @@ void ProactorBetween::forget(Operation& operation) {
   static_cast<StandIn&>(*operation.in_flight).forget();
   forgotten_.push_back(std::move(operation.in_flight));
 }
-
-void ProactorBetween::prepare(Operation&, std::vector<std::byte>&) {}
 
 void ProactorBetween::tell(Operation& operation, Completion completion) {
   std::unique_ptr<Operation::InFlight> over;

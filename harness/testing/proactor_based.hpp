@@ -33,9 +33,8 @@ class ProactorBetween : public Proactor {
   }
 
  protected:
-  /// What the system is given for an operation; `memory` is the stand-in's own, for as long as it
-  /// lives.
-  virtual void prepare(Operation& stand_in, std::vector<std::byte>& memory);
+  /// What the system is given for an operation. Its `into` is memory of its own.
+  virtual void prepare(Operation& stand_in) { (void)stand_in; }
   /// What became of an operation.
   virtual void deliver(Operation& operation, Completion completion) {
     tell(operation, std::move(completion));

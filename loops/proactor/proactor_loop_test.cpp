@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "loops/common/recorder.hpp"
 #include "loops/os/pipe.hpp"
 
 using namespace loopscope;
@@ -101,19 +102,6 @@ void fill(Operation& operation, std::string_view bytes) {
                  [](char each) { return static_cast<std::byte>(each); });
 }
 
-struct Recorder : Protocol {
-  std::string trace;
-  void connection_made(BaseTransport&) override { trace += "made "; }
-  void data_received(ByteView data) override { trace += "data:" + text(data) + " "; }
-  bool eof_received() override {
-    trace += "eof ";
-    return false;
-  }
-  void connection_lost(const Error* why) override {
-    trace += why == nullptr ? "lost" : "lost:" + error_name(why->code);
-  }
-};
-
 }  // namespace
 
 TEST_CASE("operations on one socket are asked for one at a time, in order") {
@@ -177,7 +165,7 @@ TEST_CASE("a reader is asked for anew only when it has run, and not when it was 
 TEST_CASE("connection_lost and the close of the descriptor wait for the system") {
   Driven driven;
   Pair pair;
-  const auto protocol = std::make_shared<Recorder>();
+  const auto protocol = std::make_shared<testing::Recorder>();
   Future<Link> linked =
       driven.loop->connect_accepted_socket([protocol] { return protocol; }, pair.mine);
   driven.turn(2);
@@ -206,7 +194,7 @@ TEST_CASE("connection_lost and the close of the descriptor wait for the system")
 TEST_CASE("bytes that arrive for a paused transport are kept in order and given later") {
   Driven driven;
   Pair pair;
-  const auto protocol = std::make_shared<Recorder>();
+  const auto protocol = std::make_shared<testing::Recorder>();
   Future<Link> linked =
       driven.loop->connect_accepted_socket([protocol] { return protocol; }, pair.mine);
   driven.turn(2);
@@ -282,7 +270,7 @@ TEST_CASE("errors of accept that belong to one connection do not stop a server")
   Socket listener(std::move(os::open_socket(AddressFamily::ipv4, SocketType::stream).value()));
   REQUIRE(os::bind(listener.native(), Endpoint::loopback(AddressFamily::ipv4)).ok());
   REQUIRE(os::listen(listener.native(), 8).ok());
-  const auto seen = std::make_shared<Recorder>();
+  const auto seen = std::make_shared<testing::Recorder>();
   ServerOptions options;
   options.sock = &listener;
   const auto server = driven.loop->create_server([&] { return seen; }, options);

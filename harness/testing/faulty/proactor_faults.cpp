@@ -24,7 +24,7 @@ class ShortSendLost final : public ProactorBetween {
   static constexpr Names kKeeps[] = {"sock.recv.basic", "udp.zero_length", "sched.soon.fifo"};
 
  protected:
-  void prepare(Operation& given, std::vector<std::byte>&) override {
+  void prepare(Operation& given) override {
     if (given.kind != Kind::send) return;
     constexpr std::size_t kTaken = 50'000;
     std::size_t left = kTaken;
@@ -109,22 +109,7 @@ class CancelToldEarly final : public ProactorBetween {
     return ProactorBetween::wait(any ? Duration::zero() : timeout);
   }
 
- protected:
-  void prepare(Operation& given, std::vector<std::byte>& memory) override {
-    if (given.kind != Kind::receive || given.into.empty()) return;
-    memory.resize(given.into.size());  // Whoever asked will have let go of theirs.
-    given.into = memory;
-    into_ = &memory;
-  }
-  void deliver(Operation& operation, Completion completion) override {
-    if (operation.kind == Kind::receive && !operation.into.empty() && completion.ok()) {
-      std::copy_n(into_->begin(), completion.count, operation.into.begin());
-    }
-    tell(operation, std::move(completion));
-  }
-
  private:
-  std::vector<std::byte>* into_ = nullptr;  // of the latest receive: these scenarios have one
   std::vector<Operation*> told_next_;
 };
 
