@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,8 +60,9 @@ struct PeerReport {
   Bytes wire;
 };
 
-/// A peer in a thread, which does `script` after the handshake and closes. The thread owns all
-/// that it uses: a body that fails leaves it behind, and hangs up so that it ends.
+/// A peer in a thread, which does `script` after the handshake and closes: with bytes unread, that
+/// resets the connection, as no shutdown does. The thread owns all that it uses: a body that fails
+/// leaves it behind, and hangs up so that it ends.
 class PeerThread {
  public:
   using Script = std::function<void(TlsPeer&, PeerReport&)>;
@@ -69,7 +71,6 @@ class PeerThread {
              std::function<void(Peer&)> before = {})
       : cx_(cx), shared_(std::make_shared<Shared>()) {
     shared_->plain = std::move(plain);
-    hold_ = ours(os::duplicate(shared_->plain.native()));
     cx.thread([shared = shared_, options = std::move(options), script = std::move(script),
                before = std::move(before)] {
       if (before) before(shared->plain);
@@ -82,11 +83,13 @@ class PeerThread {
       report.alpn = peer.alpn();
       report.sni = peer.sni();
       report.wire = peer.wire();
-      posix::hang_up(shared->plain.native());
+      const std::scoped_lock lock(shared->closing);
+      shared->plain.close();
     });
   }
   ~PeerThread() {
-    if (hold_) posix::hang_up(hold_.get());
+    const std::scoped_lock lock(shared_->closing);
+    if (shared_->plain) posix::hang_up(shared_->plain.native());
   }
   PeerThread(const PeerThread&) = delete;
   PeerThread& operator=(const PeerThread&) = delete;
@@ -98,12 +101,12 @@ class PeerThread {
 
  private:
   struct Shared {
+    std::mutex closing;  // the descriptor is not hung up while, or after, it is closed
     Peer plain;
     PeerReport report;
   };
   Context& cx_;
   std::shared_ptr<Shared> shared_;
-  os::UniqueFd hold_;
 };
 
 /// Sends back all that comes, and answers close_notify with its own.
