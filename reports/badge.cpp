@@ -55,6 +55,7 @@ Badge badge_of(const Run& run) {
                                                   : fmt::format("{} loops", kept.loops.size()),
                            kept.proved ? " (proved)" : "", os.empty() ? "" : " \u00b7 ", os,
                            run.complete ? "" : " \u00b7 incomplete"));
+  if (run.restriction) badge.message += one_line(" \u00b7 " + run.restriction->query);
   return badge;
 }
 

@@ -12,16 +12,6 @@
 namespace loopscope::reports {
 namespace {
 
-/// Whether the loop itself was put to the test: not skipped, and the harness worked.
-bool was_judged(const Cell& cell) {
-  return cell.outcome == Outcome::pass || cell.outcome == Outcome::diverges || is_red(cell.outcome);
-}
-
-/// What makes two results the same for a reader: the outcome, and which variant of it.
-std::string behaviour(const Cell& cell) {
-  return std::string(name(cell.outcome)) + (cell.variant.empty() ? "" : ":" + cell.variant);
-}
-
 /// Which loops stand out: the one whose behaviour no other loop shows, if all others agree.
 std::string pattern_of(const std::vector<const Cell*>& cells) {
   std::map<std::string, std::vector<const Cell*>> by_behaviour;
@@ -115,6 +105,14 @@ void add_capability_steps(const Run& run, const Cell& cell, std::vector<WhyStep>
 }
 
 }  // namespace
+
+bool was_judged(const Cell& cell) {
+  return cell.outcome == Outcome::pass || cell.outcome == Outcome::diverges || is_red(cell.outcome);
+}
+
+std::string behaviour(const Cell& cell) {
+  return std::string(name(cell.outcome)) + (cell.variant.empty() ? "" : ":" + cell.variant);
+}
 
 std::string_view name(Relation relation) {
   switch (relation) {

@@ -10,6 +10,11 @@
 
 namespace loopscope::reports {
 
+/// Whether the loop itself was put to the test: not skipped, and the harness worked.
+bool was_judged(const Cell& cell);
+/// What makes two results the same for a reader: the outcome, and which variant of it.
+std::string behaviour(const Cell& cell);
+
 /// How a cell compares with the reference column (libuv) in the same scenario.
 enum class Relation : std::uint8_t {
   none,            // nothing to say: both pass, or one of them was not attempted

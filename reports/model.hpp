@@ -187,6 +187,13 @@ struct Footer {
   friend bool operator==(const Footer&, const Footer&) = default;
 };
 
+/// What a query left of a run.
+struct Restriction {
+  std::string query;
+  std::size_t scenarios = 0, of = 0;  // planned and shown, of how many planned
+  friend bool operator==(const Restriction&, const Restriction&) = default;
+};
+
 struct Run {
   Header header;
   Catalogue catalogue;
@@ -198,6 +205,7 @@ struct Run {
   bool complete = false;
   std::string incomplete_because;
   std::int64_t resumed = 0;  // how often the run was taken up again
+  std::optional<Restriction> restriction;  // set when something was left out on request
 
   const Cell* find(std::string_view loop, std::string_view scenario, std::int64_t repeat = 0) const;
   const Fact* fact(std::string_view id) const;

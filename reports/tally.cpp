@@ -92,6 +92,13 @@ std::vector<std::string> contradictions(const Run& run) {
   return found;
 }
 
+std::string restriction_text(const Run& run) {
+  if (!run.restriction) return {};
+  const Restriction& only = *run.restriction;
+  return fmt::format("query \"{}\": {} of {} scenarios, and the counts of these", only.query,
+                     only.scenarios, only.of);
+}
+
 bool needs_attention(const Cell& cell) {
   if (as_expected(cell) && cell.expectation && cell.outcome != Outcome::notrun) return false;
   const bool odd = !cell.standing.empty() && !as_expected(cell);

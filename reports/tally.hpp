@@ -37,6 +37,9 @@ std::string verdict(const Run& run);
 /// Places where the journal contradicts itself, one sentence each; empty in a sound journal.
 std::vector<std::string> contradictions(const Run& run);
 
+/// "query \"udp\": 3 of 450 scenarios, and the counts of these"; empty without a restriction.
+std::string restriction_text(const Run& run);
+
 /// True where a reader has to look: red, unknown, or not as expected.
 bool needs_attention(const Cell& cell);
 /// Planned cells that have a result, the plan's own decisions included.

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "harness/exit_code.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
@@ -12,7 +14,7 @@ namespace loopscope::commands::diff {
 namespace {
 
 struct Options {
-  std::string before, after, format = "text", out = "-", fail_on = "none";
+  std::string before, after, format = "text", out = "-", fail_on = "none", query;
 };
 
 std::vector<std::string> format_names() {
@@ -23,12 +25,30 @@ std::vector<std::string> format_names() {
   return names;
 }
 
+/// What matches in either run: what the query asks for may be what changed. False: nothing does.
+bool restrict_both(const std::string& query, reports::Run& before, reports::Run& after) {
+  std::set<std::string, std::less<>> ids;
+  for (const reports::Run* run : {&before, &after}) {
+    const std::vector<std::string> found = cli::matching_scenarios(query, *run);
+    ids.insert(found.begin(), found.end());
+  }
+  before = restricted(std::move(before), query, ids);
+  after = restricted(std::move(after), query, ids);
+  return !ids.empty();
+}
+
 int run(const Options& options) {
   const std::string old_path = cli::journal_path(options.before);
   const std::string new_path = cli::journal_path(options.after);
-  const reports::Run before = cli::load_journal(old_path), after = cli::load_journal(new_path);
+  reports::Run before = cli::load_journal(old_path), after = cli::load_journal(new_path);
   cli::warn_if_incomplete(before, old_path);
   cli::warn_if_incomplete(after, new_path);
+  if (!options.query.empty() && !restrict_both(options.query, before, after)) {
+    cli::print_error(Message("LS013", fmt::format("no scenario matches \"{}\"", options.query),
+                             Message::Kind::warning)
+                         .text());
+    return value(ExitCode::nothing_ran);
+  }
   const reports::RunDiff found = reports::diff(before, after);
   for (const reports::DiffFormat& format : reports::diff_formats()) {
     if (format.name != options.format) continue;
@@ -64,6 +84,10 @@ Action setup(cli::Options& takes) {
              .help = "Which changes of cells end with exit code 6; host changes never do",
              .shows_default = true,
              .one_of = {"none", "regressions", "any"}});
+  takes.add({.names = "-q,--query",
+             .target = &options->query,
+             .help = "Only scenarios that match in either run; 4 when none does. "
+                     "loopscope explain query has the language"});
   return [options] { return run(*options); };
 }
 

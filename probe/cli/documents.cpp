@@ -36,6 +36,18 @@ void warn_if_incomplete(const reports::Run& run, const std::string& path) {
                   .text());
 }
 
+reports::Query parse_query(const std::string& query, const reports::QueryWords& words) {
+  auto parsed = reports::Query::parse(query, words);
+  if (reports::Query* found = std::get_if<reports::Query>(&parsed)) return std::move(*found);
+  stop(Message("LS012", fmt::format("the query \"{}\" cannot be understood", query))
+           .fact("because", std::get<reports::QueryError>(parsed).text())
+           .next("loopscope explain query"));
+}
+
+std::vector<std::string> matching_scenarios(const std::string& query, const reports::Run& run) {
+  return matching(parse_query(query, reports::query_words(run)), run);
+}
+
 void write_document(const std::string& path, const std::string& text) {
   if (path == "-") return print(text);
   // What is no file, /dev/stdout or a FIFO, is written to as it is.

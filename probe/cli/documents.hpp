@@ -2,8 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "reports/model.hpp"
+#include "reports/query.hpp"
 
 namespace loopscope::cli {
 
@@ -13,6 +14,10 @@ std::string journal_path(const std::string& given);
 reports::Run load_journal(const std::string& path);
 /// Warns, LS022, of a run that is incomplete.
 void warn_if_incomplete(const reports::Run& run, const std::string& path);
+/// The scenarios that a query matches; stops with LS012 when it cannot be understood.
+std::vector<std::string> matching_scenarios(const std::string& query, const reports::Run& run);
+/// Stops with LS012.
+reports::Query parse_query(const std::string& query, const reports::QueryWords& words);
 /// To a file, or to standard output for "-". Written beside it and renamed: a reader never sees
 /// half a document, and a write that fails leaves the old one. Stops with LS060.
 void write_document(const std::string& path, const std::string& text);

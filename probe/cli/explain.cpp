@@ -9,6 +9,7 @@
 #include "probe/cli/common.hpp"
 #include "probe/measure.hpp"
 #include "probe/render.hpp"
+#include "reports/query.hpp"
 
 namespace loopscope::commands::explain {
 namespace {
@@ -151,6 +152,7 @@ std::string about(const MessageInfo& message) {
 
 std::vector<std::string> everything() {
   std::vector<std::string> known = cli::scenario_ids();
+  known.emplace_back("query");
   const auto add = [&](std::vector<std::string> more) {
     known.insert(known.end(), more.begin(), more.end());
   };
@@ -182,6 +184,7 @@ int run(const std::string& id) {
   if (const std::optional<Cap> cap = cap_by_id(id)) text += about(info(*cap));
   const std::vector<std::string> facts = cli::fact_ids();
   if (std::find(facts.begin(), facts.end(), id) != facts.end()) text += about_fact(id);
+  if (id == "query") text += reports::query_help();
   if (text.empty()) cli::unknown_id("id", id, everything());
   cli::print(text);
   return value(ExitCode::green);
@@ -191,7 +194,7 @@ Action setup(cli::Options& takes) {
   auto id = std::make_shared<std::string>();
   takes.add({.names = "id",
              .target = id.get(),
-             .help = "A scenario, fact, loop, family of loops, capability or message",
+             .help = "A scenario, fact, loop, family of loops, capability or message; \"query\"",
              .required = true});
   return [id] { return run(*id); };
 }

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "harness/kills.hpp"
 #include "harness/patterns.hpp"
 #include "harness/testing/faulty.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
 #include "probe/probe.hpp"
 
 namespace loopscope::commands::list {
@@ -17,7 +19,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string what, format = "text";
+  std::string what, format = "text", query;
   std::vector<std::string> only;
   bool kills = false;
 };
@@ -129,6 +131,40 @@ std::vector<Row> faulty_rows() {
   return rows;
 }
 
+reports::ScenarioRow queried_row(const ScenarioFile& file, const Scenario& scenario) {
+  reports::ScenarioRow row;
+  row.id = scenario.id;
+  row.group = file.group;
+  row.topic = file.topic;
+  row.level = name(scenario.level);
+  row.severity = name(scenario.severity);
+  row.authority = name(scenario.authority);
+  for (const CapInfo& capability : all_caps()) {
+    if (scenario.needs.has(capability.cap)) row.needs.emplace_back(capability.id);
+  }
+  row.api.assign(scenario.api.begin(), scenario.api.end());
+  row.facts.assign(scenario.facts.begin(), scenario.facts.end());
+  return row;
+}
+
+/// Keeps the scenarios that the query matches.
+void apply_query(const Options& options, std::vector<Row>& rows) {
+  if (options.what != "scenarios") {
+    cli::stop(Message("LS001", fmt::format("--query selects scenarios, not {}", options.what))
+                  .next("loopscope list scenarios --query " + options.query));
+  }
+  std::vector<reports::ScenarioRow> known;
+  for (const ScenarioFile* file : all_scenario_files()) {
+    for (const Scenario& scenario : file->scenarios) known.push_back(queried_row(*file, scenario));
+  }
+  const reports::Query query = cli::parse_query(options.query, reports::query_words(known));
+  std::set<std::string, std::less<>> ids;
+  for (const reports::ScenarioRow& row : known) {
+    if (query.matches(row, {})) ids.insert(row.id);
+  }
+  std::erase_if(rows, [&](const Row& row) { return ids.count(row.id) == 0; });
+}
+
 std::string as_table(const std::vector<Row>& rows) {
   std::vector<std::size_t> widths;
   for (const Row& row : rows) {
@@ -164,6 +200,7 @@ int run(const Options& options) {
                               [&](const Row& row) { return !selected(patterns, row.id); }),
                rows.end());
   }
+  if (!options.query.empty()) apply_query(options, rows);
   if (options.format == "json") {
     Json list = Json::array();
     for (Row& row : rows) list.push_back(std::move(row.object));
@@ -183,6 +220,9 @@ Action setup(cli::Options& takes) {
              .one_of = {"loops", "scenarios", "facts", "faulty"}});
   takes.add(
       {.names = "only", .target = &options->only, .help = "Ids, globs, prefixes (default: all)"});
+  takes.add({.names = "-q,--query",
+             .target = &options->query,
+             .help = "Of scenarios: those that match; loopscope explain query has the language"});
   takes.add({.names = "--kills",
              .target = &options->kills,
              .help = "Of scenarios: which faulty loops each of them catches"});

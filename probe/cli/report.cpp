@@ -11,7 +11,7 @@ namespace loopscope::commands::report {
 namespace {
 
 struct Options {
-  std::string journal, format = "console", out = "-";
+  std::string journal, format = "console", out = "-", query;
 };
 
 std::string list_of_formats() {
@@ -29,8 +29,12 @@ int run(const Options& options) {
                   .fact("known", list_of_formats()));
   }
   const std::string path = cli::journal_path(options.journal);
-  const reports::Run loaded = cli::load_journal(path);
+  reports::Run loaded = cli::load_journal(path);
   cli::warn_if_incomplete(loaded, path);
+  if (!options.query.empty()) {
+    const std::vector<std::string> ids = cli::matching_scenarios(options.query, loaded);
+    loaded = reports::restricted(std::move(loaded), options.query, {ids.begin(), ids.end()});
+  }
   const bool to_terminal = options.out == "-";
   const Result<std::string> text =
       format->render(loaded, {.colour = to_terminal && cli::colour_on(1)});
@@ -40,6 +44,7 @@ int run(const Options& options) {
               ExitCode::bug);
   }
   cli::write_document(options.out, text.value());
+  if (loaded.restriction && loaded.restriction->scenarios == 0) return value(ExitCode::nothing_ran);
   const std::string verdict = reports::verdict(loaded);
   if (verdict == "red") return value(ExitCode::red);
   return value(verdict == "green" ? ExitCode::green : ExitCode::unknown);
@@ -59,6 +64,10 @@ Action setup(cli::Options& takes) {
              .target = &options->out,
              .help = "File to write; - is standard output",
              .shows_default = true});
+  takes.add({.names = "-q,--query",
+             .target = &options->query,
+             .help = "Only scenarios that match, and the verdict of these; 4 when none does. "
+                     "loopscope explain query has the language"});
   return [options] { return run(*options); };
 }
 

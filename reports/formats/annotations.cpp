@@ -74,7 +74,8 @@ Result<std::string> render_annotations(const Run& run, const RenderOptions&) {
   write_cells(page, "warning", unknown);
   if (!run.complete) command(page, "warning", "incomplete run", run.incomplete_because);
   command(page, "notice", "loopscope: " + verdict(run),
-          fmt::format("{}/{} cells reported", reported(run), run.cells.size()));
+          fmt::format("{}/{} cells reported{}{}", reported(run), run.cells.size(),
+                      run.restriction ? "; " : "", restriction_text(run)));
   return page;
 }
 

@@ -129,6 +129,7 @@ Result<std::string> render_console(const Run& run, const RenderOptions& options)
   if (run.footer) line += ", " + duration_text(run.footer->took_ns);
   if (!run.complete) line += "; incomplete: " + run.incomplete_because;
   page.line(line);
+  if (run.restriction) page.line(printable(restriction_text(run)));
   return page.take();
 }
 

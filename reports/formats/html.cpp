@@ -18,6 +18,10 @@ void fill(std::string& page, std::string_view placeholder, std::string_view cont
 Result<std::string> render_html(const Run& run, const RenderOptions&) {
   const reports::html::View view(run);
   reports::html::Page body;
+  if (run.restriction) {
+    body.put("<p class=\"warning\" id=\"restriction\">Restricted by a {}.</p>",
+             restriction_text(run));
+  }
   reports::html::write_overview(body, view);
   reports::html::write_attention(body, view);
   reports::html::write_matrix(body, view);

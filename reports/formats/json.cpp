@@ -281,6 +281,12 @@ Result<std::string> render_json(const Run& run, const RenderOptions&) {
   report["complete"] = run.complete;
   report["incomplete_because"] = run.incomplete_because;
   report["contradictions"] = contradictions(run);
+  report["restriction"] = nullptr;
+  if (run.restriction) {
+    report["restriction"] = {{"query", run.restriction->query},
+                             {"scenarios", run.restriction->scenarios},
+                             {"of", run.restriction->of}};
+  }
   report["planned"] = run.cells.size();
   report["reported"] = reported(run);
   report["resumed"] = run.resumed;

@@ -101,6 +101,10 @@ void write_suite(Page& page, const Run& run, std::string_view loop) {
   // ISO 8601 without a zone, as the readers want it; it is UTC.
   page.put(" time=\"{:.6f}\" timestamp=\"{}\">\n", static_cast<double>(took_ns) / 1e9,
            run.header.started_utc.substr(0, std::string_view("2026-01-01T00:00:00").size()));
+  if (run.restriction) {
+    page.put("    <properties>\n      <property name=\"query\" value=\"{}\"/>\n    </properties>\n",
+             restriction_text(run));
+  }
   for (const Cell* cell : cells) write_case(page, run, *cell);
   page.raw("  </testsuite>\n");
 }

@@ -23,7 +23,8 @@ Json of_run(const Run& run) {
           {"loopscope", text_or_null(text_of(run.header.tool, "version"))},
           {"commit", text_or_null(text_of(run.header.tool, "commit"))},
           {"complete", run.complete},
-          {"incomplete_because", text_or_null(run.incomplete_because)}};
+          {"incomplete_because", text_or_null(run.incomplete_because)},
+          {"query", text_or_null(run.restriction ? run.restriction->query : "")}};
 }
 
 Json row_of(const Run& run, const Cell& cell) {

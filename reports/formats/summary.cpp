@@ -72,6 +72,9 @@ Result<std::string> render_summary(const Run& run, const RenderOptions&) {
   for (const std::string& sentence : contradictions(run)) {
     fmt::format_to(std::back_inserter(page), "\n**Contradiction:** {}\n", sentence);
   }
+  if (run.restriction) {
+    fmt::format_to(std::back_inserter(page), "\n{}.\n", markdown_cell(restriction_text(run)));
+  }
   table_of_loops(run, page);
   table_of_attention(run, page);
   return page;

@@ -62,6 +62,7 @@ void write_point(std::string& page, const Cell& cell, std::size_t number) {
 
 Result<std::string> render_tap(const Run& run, const RenderOptions&) {
   std::string page = fmt::format("TAP version 14\n1..{}\n", run.cells.size());
+  if (run.restriction) page += "# " + one_line(restriction_text(run)) + '\n';
   for (const Cell& cell : run.cells) {
     write_point(page, cell, static_cast<std::size_t>(&cell - run.cells.data()) + 1);
   }

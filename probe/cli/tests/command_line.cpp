@@ -157,6 +157,34 @@ TEST_CASE("what changed between two runs can be a gate") {
   CHECK(compared(before, before, "any").code == 0);
 }
 
+TEST_CASE("a query selects scenarios, and the exit code is the verdict of those") {
+  const TempDir dir;
+  CHECK(run_of(dir, "selftest.pass,selftest.fail").code == 1);
+  const auto asked = [&](std::string query) {
+    return loopscope(dir, {"report", dir.file("out"), "--query", query});
+  };
+  const Ended pass = asked("poll:pass"), fail = asked("poll:fail -pass"), none = asked("poll:hang");
+  CHECK_MESSAGE(pass.code == 0, pass.text);
+  CHECK(has(pass, "query \"poll:pass\": 1 of 2 scenarios"));
+  CHECK_MESSAGE(fail.code == 1, fail.text);
+  CHECK(none.code == 4);
+  const Ended bad = asked("poll:fial");
+  CHECK(bad.code == 64);
+  CHECK(has(bad, "\"fial\" at character 6; near: fail"));
+  const auto listed = [&](std::string query) {
+    return loopscope(dir, {"list", "scenarios", "--query", query});
+  };
+  CHECK(has(listed("area(sched) level(must) fifo"), "sched.soon.fifo"));
+  CHECK(listed("area(sched) -level(*)").code == 4);
+  CHECK(listed("epoll:fail").code == 64);
+  CHECK(loopscope(dir, {"list", "loops", "--query", "x"}).code == 64);
+  const auto compared = [&](std::string query) {
+    return loopscope(dir, {"diff", dir.file("out"), dir.file("out"), "--query", query});
+  };
+  CHECK(has(compared("poll:fail"), "1 unchanged"));
+  CHECK(compared("poll:hang").code == 4);
+}
+
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
   const TempDir dir;
   std::ofstream(dir.file("text")) << "no journal\n";
