@@ -12,15 +12,20 @@ std::string_view name(Unit unit) {
 }
 
 std::string_view name(Reason reason) {
-  constexpr std::array<std::string_view, 10> kNames{
+  constexpr std::array<std::string_view, 11> kNames{
       "none",           "not_implemented", "denied",  "invalid", "not_supported", "not_compiled_in",
-      "not_applicable", "timeout",         "crashed", "failed"};
+      "not_applicable", "timeout",         "crashed", "failed",  "not_asked"};
   return kNames.at(static_cast<std::size_t>(reason));
 }
 
 std::string_view name(Method method) {
   constexpr std::array<std::string_view, 4> kNames{"tried", "api", "sysctl", "declared"};
   return kNames.at(static_cast<std::size_t>(method));
+}
+
+std::string_view name(Effect effect) {
+  constexpr std::array<std::string_view, 5> kNames{"none", "process", "files", "traffic", "traces"};
+  return kNames.at(static_cast<std::size_t>(effect));
 }
 
 Reason reason_of_errno(int number) {

@@ -13,6 +13,14 @@ namespace loopscope {
 
 enum class ProbeEnd : std::uint8_t { finished, timeout, crashed, not_started };
 
+/// How facts are asked.
+struct ProbeOptions {
+  /// What one fact may take before its process is killed.
+  std::chrono::milliseconds deadline{500};
+  bool thorough = false;   // more samples, and the facts that take long
+  bool intrusive = false;  // also the facts that leave traces
+};
+
 /// How a child ended; `how` says it for a reader: "killed by signal 11", "no answer in 500 ms".
 struct Isolated {
   ProbeEnd end = ProbeEnd::finished;
@@ -22,9 +30,9 @@ struct Isolated {
 /// Asks `facts` in their order, in one child in a process group of its own with a folder of its
 /// own; group and folder are gone afterwards.
 ///
-/// deadline  For each single fact. The child is killed when one exceeds it.
+/// options   The deadline is for each single fact. The child is killed when one exceeds it.
 /// answers   Appended to: one answer for each fact that finished, in order.
-Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseconds deadline,
+Isolated ask_in_child(std::span<const Fact* const> facts, const ProbeOptions& options,
                       std::vector<TimedResult>& answers);
 
 }  // namespace loopscope

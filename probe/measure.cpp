@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "probe/isolate.hpp"
-
 namespace loopscope {
 
 namespace {
@@ -39,11 +37,24 @@ MeasuredFact describe(const ProbeFile& file, const Fact& fact) {
           .mechanism = std::string(file.mechanism),
           .group = std::string(file.group),
           .why = std::string(fact.why),
-          .result = {}};
+          .how = std::string(fact.how),
+          .privilege = std::string(fact.privilege),
+          .result = {.effect = fact.effect.value_or(file.effect)}};
 }
 
-FactResult absent(std::string_view because) {
-  return {.reason = Reason::not_applicable, .note = std::string(because)};
+/// Why the fact is not asked now; nullopt: it is.
+std::optional<FactResult> left_out(const ProbeFile& file, const Fact& fact,
+                                   const ProbeOptions& options) {
+  if (!file.absent_because.empty()) {
+    return FactResult{.reason = Reason::not_applicable, .note = std::string(file.absent_because)};
+  }
+  if (fact.effect.value_or(file.effect) == Effect::traces && !options.intrusive) {
+    return FactResult{.reason = Reason::not_asked, .note = "leaves traces: ask with --intrusive"};
+  }
+  if (fact.thorough && !options.thorough) {
+    return FactResult{.reason = Reason::not_asked, .note = "takes long: ask with --thorough"};
+  }
+  return std::nullopt;
 }
 
 FactResult died(const Isolated& run) {
@@ -56,38 +67,39 @@ FactResult died(const Isolated& run) {
 }
 
 /// Asks the facts of one file; children follow each other until each fact has an answer.
-std::vector<TimedResult> ask_all(std::span<const Fact* const> facts,
-                                 std::chrono::milliseconds deadline) {
+std::vector<TimedResult> ask_all(std::span<const Fact* const> facts, const ProbeOptions& options) {
   std::vector<TimedResult> answers;
   while (answers.size() < facts.size()) {
-    const Isolated run = ask_in_child(facts.subspan(answers.size()), deadline, answers);
+    const Isolated run = ask_in_child(facts.subspan(answers.size()), options, answers);
     if (run.end == ProbeEnd::finished || answers.size() >= facts.size()) continue;
-    const auto took = run.end == ProbeEnd::timeout ? std::chrono::nanoseconds(deadline)
+    const auto took = run.end == ProbeEnd::timeout ? std::chrono::nanoseconds(options.deadline)
                                                    : std::chrono::nanoseconds(0);
     answers.push_back({died(run), took.count()});
   }
   return answers;
 }
 
-void measure_file(const ProbeFile& file, std::string_view selection,
-                  std::chrono::milliseconds deadline, std::vector<MeasuredFact>& out) {
+void measure_file(const ProbeFile& file, std::string_view selection, const ProbeOptions& options,
+                  std::vector<MeasuredFact>& out) {
   std::vector<const Fact*> asked;
+  std::vector<std::size_t> places;
   for (const Fact& fact : file.facts) {
-    if (selects(selection, fact.id)) asked.push_back(&fact);
-  }
-  if (asked.empty()) return;
-  if (!file.absent_because.empty()) {
-    for (const Fact* fact : asked) {
-      out.push_back(describe(file, *fact));
-      out.back().result = absent(file.absent_because);
+    if (!selects(selection, fact.id)) continue;
+    out.push_back(describe(file, fact));
+    if (std::optional<FactResult> why_not = left_out(file, fact, options)) {
+      why_not->effect = out.back().result.effect;
+      out.back().result = *std::move(why_not);
+      continue;
     }
-    return;
+    asked.push_back(&fact);
+    places.push_back(out.size() - 1);
   }
-  std::vector<TimedResult> answers = ask_all(asked, deadline);
+  std::vector<TimedResult> answers = ask_all(asked, options);
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    out.push_back(describe(file, *asked[i]));
-    out.back().result = std::move(answers[i].result);
-    out.back().took_ns = answers[i].took_ns;
+    MeasuredFact& fact = out[places[i]];
+    answers[i].result.effect = std::max(answers[i].result.effect, fact.result.effect);
+    fact.result = std::move(answers[i].result);
+    fact.took_ns = answers[i].took_ns;
   }
 }
 
@@ -106,16 +118,14 @@ bool selects(std::string_view selection, std::string_view id) {
 }
 
 std::vector<MeasuredFact> measure_files(std::span<const ProbeFile* const> files,
-                                        std::string_view selection,
-                                        std::chrono::milliseconds deadline) {
+                                        std::string_view selection, const ProbeOptions& options) {
   std::vector<MeasuredFact> out;
-  for (const ProbeFile* file : files) measure_file(*file, selection, deadline, out);
+  for (const ProbeFile* file : files) measure_file(*file, selection, options, out);
   return out;
 }
 
-std::vector<MeasuredFact> measure_facts(std::string_view selection,
-                                        std::chrono::milliseconds deadline) {
-  return measure_files(all_probe_files(), selection, deadline);
+std::vector<MeasuredFact> measure_facts(std::string_view selection, const ProbeOptions& options) {
+  return measure_files(all_probe_files(), selection, options);
 }
 
 const MeasuredFact* find_fact(std::span<const MeasuredFact> facts, std::string_view id) {

@@ -6,12 +6,10 @@
 #include <string_view>
 #include <vector>
 
+#include "probe/isolate.hpp"
 #include "probe/probe.hpp"
 
 namespace loopscope {
-
-/// What one fact may take before its process is killed.
-inline constexpr std::chrono::milliseconds kFactDeadline{500};
 
 /// True when `selection` names the fact: an exact id, a glob ("epoll.*"), a prefix that ends with
 /// a dot ("epoll."), or several of these separated by commas. Empty selects everything.
@@ -21,13 +19,14 @@ bool selects(std::string_view selection, std::string_view id);
 ///
 /// A fact that exceeds the deadline answers null/timeout, one whose process dies null/crashed;
 /// the facts behind it are asked in a new process. Facts of other platforms answer
-/// null/not_applicable. The order is that of the registry.
+/// null/not_applicable; those that leave traces or take long, and were not asked for by the
+/// options, null/not_asked. The order is that of the registry.
 std::vector<MeasuredFact> measure_facts(std::string_view selection = {},
-                                        std::chrono::milliseconds deadline = kFactDeadline);
+                                        const ProbeOptions& options = {});
 /// The same over files that the caller names.
 std::vector<MeasuredFact> measure_files(std::span<const ProbeFile* const> files,
                                         std::string_view selection,
-                                        std::chrono::milliseconds deadline = kFactDeadline);
+                                        const ProbeOptions& options = {});
 
 /// By exact id; null when it was not measured.
 const MeasuredFact* find_fact(std::span<const MeasuredFact> facts, std::string_view id);

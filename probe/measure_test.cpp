@@ -53,7 +53,7 @@ std::vector<MeasuredFact> measure_between(FactResult (*ask)(ProbeContext&)) {
                         {"test.after", "?", "test", answers}};
   const ProbeFile file{.mechanism = "test", .group = "B0", .facts = facts};
   const ProbeFile* const files[] = {&file, &kGoodFile};
-  return measure_files(files, "", 60ms);
+  return measure_files(files, "", {.deadline = 60ms});
 }
 
 }  // namespace
@@ -103,6 +103,56 @@ TEST_CASE("the facts of a file that does not apply are listed with the reason") 
   CHECK(measured[0].result.reason == Reason::not_applicable);
   CHECK(measured[0].result.note == "needs a test");
   CHECK(!fact_is_true(measured, "test.elsewhere"));
+}
+
+TEST_CASE("what leaves traces or takes long is asked on request only") {
+  const Fact facts[] = {
+      {.id = "test.looks", .question = "?", .source = "test", .ask = answers},
+      {.id = "test.leaves",
+       .question = "?",
+       .source = "test",
+       .ask = answers,
+       .effect = Effect::traces},
+      {.id = "test.slow", .question = "?", .source = "test", .ask = answers, .thorough = true}};
+  const ProbeFile file{
+      .mechanism = "test", .group = "B0", .facts = facts, .effect = Effect::process};
+  const ProbeFile* const files[] = {&file};
+  struct Row {
+    ProbeOptions options;
+    bool leaves, slow;
+  };
+  const Row rows[] = {{{}, false, false},
+                      {{.thorough = true}, false, true},
+                      {{.intrusive = true}, true, false},
+                      {{.thorough = true, .intrusive = true}, true, true}};
+  for (const Row& row : rows) {
+    const std::vector<MeasuredFact> measured = measure_files(files, "", row.options);
+    REQUIRE(measured.size() == 3);
+    CHECK(measured[0].result.reason == Reason::none);
+    CHECK((measured[1].result.reason == Reason::none) == row.leaves);
+    CHECK((measured[2].result.reason == Reason::none) == row.slow);
+    CHECK(name(measured[0].result.effect) == "process");
+    CHECK(name(measured[1].result.effect) == "traces");
+    for (const MeasuredFact& fact : measured) {
+      const bool asked = fact.result.reason == Reason::none;
+      CHECK((asked || fact.result.reason == Reason::not_asked));
+      CHECK((asked || fact.result.note.find("--") != std::string::npos));
+    }
+  }
+}
+
+TEST_CASE("an answer says what asking did to the machine, and where two ways disagreed") {
+  const std::vector<MeasuredFact> made = measure_between(leaves_a_file);
+  CHECK(name(made[0].result.effect) == "none");
+  CHECK(name(made[1].result.effect) == "files");
+  const std::vector<MeasuredFact> torn = measure_between([](ProbeContext& cx) {
+    cx.disagree("the label", "4", "the scale", "5");
+    return count(5);
+  });
+  REQUIRE(torn[1].result.conflicts.size() == 1);
+  CHECK(torn[1].result.conflicts[0].one == "the label");
+  CHECK(torn[1].result.conflicts[0].other_says == "5");
+  CHECK(torn[2].result.conflicts.empty());
 }
 
 TEST_CASE("a selection is an id, a glob, a prefix or a list of them") {

@@ -31,6 +31,7 @@ enum class Reason : std::uint8_t {
   timeout,          // the probe was killed at its deadline
   crashed,          // the probe's process died
   failed,           // another error: see the evidence
+  not_asked,        // asked on request only: it leaves traces, or takes long
 };
 std::string_view name(Reason reason);
 /// The reason that an errno value stands for.
@@ -38,6 +39,16 @@ Reason reason_of_errno(int number);
 
 enum class Method : std::uint8_t { tried, api, sysctl, declared };
 std::string_view name(Method method);
+
+/// What asking does to the machine, worst last.
+enum class Effect : std::uint8_t {
+  none,     // looks only
+  process,  // changes the process that asks, which ends soon after
+  files,    // makes files in a temporary folder, and removes them
+  traffic,  // sends over loopback; ports wait out their minute afterwards
+  traces,   // leaves something behind for a while; asked with --intrusive only
+};
+std::string_view name(Effect effect);
 
 /// One call that was made to learn the fact.
 struct Evidence {
@@ -52,6 +63,20 @@ struct FactRow {
   std::vector<std::pair<std::string, std::string>> cells;
 };
 
+/// A point of a curve: what something costs at x. Null has its reason, as a fact's value has.
+struct CurvePoint {
+  double x = 0;
+  std::optional<double> value{};  // in the unit of the fact
+  Reason reason = Reason::none;
+  std::string note{};
+  std::vector<double> samples{};
+};
+
+/// Two ways to learn one thing that do not say the same.
+struct Conflict {
+  std::string one, one_says, other, other_says;
+};
+
 struct FactResult {
   FactValue value{};
   Unit unit = Unit::none;
@@ -61,6 +86,10 @@ struct FactResult {
   std::vector<Evidence> evidence{};
   std::vector<FactRow> table{};   // only for table facts
   std::vector<double> samples{};  // of a measured number, in its unit; may be empty
+  std::string curve_over{};       // what x counts: "descriptors"; only with a curve
+  std::vector<CurvePoint> curve{};
+  std::vector<Conflict> conflicts{};
+  Effect effect = Effect::none;  // the worse one of what was declared and what was seen
 };
 
 class ProbeContext;
@@ -70,7 +99,11 @@ struct Fact {
   std::string_view question;  // one sentence
   std::string_view source;    // where the answer is documented
   FactResult (*ask)(ProbeContext&);
-  std::string_view why = {};  // why an author of a loop cares
+  std::string_view why = {};          // why an author of a loop cares
+  std::string_view how = {};          // how it is measured, where the calls do not tell
+  std::optional<Effect> effect = {};  // else that of its file
+  std::string_view privilege = {};    // "CAP_NET_RAW": without it the answer may be "denied"
+  bool thorough = false;              // too slow to be asked without --thorough
 };
 
 /// One file of facts about one mechanism; one loopscope_probe line.
@@ -79,13 +112,14 @@ struct ProbeFile {
   std::string_view group = {};  // "B2"
   std::span<const Fact> facts = {};
   std::string_view absent_because = {};  // set where the file does not apply to this platform
+  Effect effect = Effect::none;          // of its facts that do not say otherwise
 };
 
 std::span<const ProbeFile* const> all_probe_files();  // generated
 
 /// A measured fact: what was asked, what came back, how long it took.
 struct MeasuredFact {
-  std::string id, question, source, mechanism, group, why;
+  std::string id, question, source, mechanism, group, why, how, privilege;
   FactResult result;
   std::int64_t took_ns = 0;
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "loops/os/fd.hpp"
@@ -30,7 +31,12 @@ FactResult median_of(std::vector<double> samples, Unit unit, std::string note = 
 class ProbeContext {
  public:
   /// folder: where the fact's own folder goes when it asks for it; empty where there is none.
-  explicit ProbeContext(std::string folder) : folder_(std::move(folder)) {}
+  explicit ProbeContext(std::string folder, bool thorough = false)
+      : folder_(std::move(folder)), thorough_(thorough) {}
+
+  /// Is there time for more samples than an answer needs?
+  bool thorough() const { return thorough_; }
+  int rounds(int quick, int many) const { return thorough_ ? many : quick; }
 
   /// Records a call and what it returned, with errno when that was -1. Returns what it returned;
   /// errno is as the call left it.
@@ -60,14 +66,25 @@ class ProbeContext {
   /// A fresh file of the folder, open for reading and writing, positioned at 0; recorded.
   os::UniqueFd temp_file(std::string_view contents = {});
 
+  /// Records that two ways to learn one thing do not say the same.
+  void disagree(std::string one, std::string one_says, std::string other, std::string other_says) {
+    conflicts_.push_back(
+        {std::move(one), std::move(one_says), std::move(other), std::move(other_says)});
+  }
+
   /// What was recorded, once.
   std::vector<Evidence> take_evidence();
+  std::vector<Conflict> take_conflicts() { return std::exchange(conflicts_, {}); }
+  /// What the fact did to the machine, as far as the context saw it.
+  Effect effect() const { return temp_dir_.empty() ? Effect::none : Effect::files; }
 
  private:
   void record(std::string_view what, long long returned, int error);
 
   std::string folder_, temp_dir_;
+  bool thorough_ = false;
   std::vector<Evidence> evidence_;
+  std::vector<Conflict> conflicts_;
   int error_ = 0;
   int files_ = 0;
 };

@@ -65,26 +65,55 @@ Json samples_json(const std::vector<double>& samples) {
           {"max", to_json(q->max)}};
 }
 
+Json to_json(const CurvePoint& point) {
+  return {{"x", to_json(point.x)},
+          {"value", point.value ? to_json(*point.value) : Json(nullptr)},
+          {"reason", name(point.reason)},
+          {"note", point.note},
+          {"samples", samples_json(point.samples)}};
+}
+
+Json curve_json(const FactResult& r) {
+  if (r.curve.empty()) return nullptr;
+  Json points = Json::array();
+  for (const CurvePoint& point : r.curve) points.push_back(to_json(point));
+  return {{"over", r.curve_over}, {"points", std::move(points)}};
+}
+
+Json to_json(const Conflict& conflict) {
+  return {{"one", conflict.one},
+          {"one_says", conflict.one_says},
+          {"other", conflict.other},
+          {"other_says", conflict.other_says}};
+}
+
 Json to_json(const MeasuredFact& fact) {
   const FactResult& r = fact.result;
   Json evidence = Json::array();
   for (const Evidence& item : r.evidence) evidence.push_back(to_json(item));
   Json table = Json::array();
   for (const FactRow& row : r.table) table.push_back(to_json(row));
+  Json conflicts = Json::array();
+  for (const Conflict& conflict : r.conflicts) conflicts.push_back(to_json(conflict));
   return {{"id", fact.id},
           {"question", fact.question},
           {"source", fact.source},
           {"mechanism", fact.mechanism},
           {"group", fact.group},
           {"why", fact.why},
+          {"how", fact.how},
           {"value", to_json(r.value)},
           {"unit", name(r.unit)},
           {"reason", name(r.reason)},
           {"method", name(r.method)},
+          {"effect", name(r.effect)},
+          {"privilege", fact.privilege},
           {"note", r.note},
           {"evidence", std::move(evidence)},
           {"table", std::move(table)},
           {"samples", samples_json(r.samples)},
+          {"curve", curve_json(r)},
+          {"conflicts", std::move(conflicts)},
           {"took_ns", fact.took_ns}};
 }
 

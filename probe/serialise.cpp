@@ -113,13 +113,35 @@ bool read_enum(Reader& in, Enum last, Enum& value) {
   return raw <= static_cast<std::uint8_t>(last);
 }
 
+void read_samples(Reader& in, std::vector<double>& samples) {
+  for (std::size_t n = in.items(8); n > 0; --n) samples.push_back(in.number<double>());
+}
+
+void write_samples(Writer& out, const std::vector<double>& samples) {
+  out.number(static_cast<std::uint32_t>(samples.size()));
+  for (const double sample : samples) out.number(sample);
+}
+
+void write_curve(Writer& out, const FactResult& r) {
+  out.text(r.curve_over);
+  out.number(static_cast<std::uint32_t>(r.curve.size()));
+  for (const CurvePoint& point : r.curve) {
+    out.number(point.x);
+    out.number(static_cast<std::uint8_t>(point.value.has_value()));
+    if (point.value) out.number(*point.value);
+    out.number(static_cast<std::uint8_t>(point.reason));
+    out.text(point.note);
+    write_samples(out, point.samples);
+  }
+}
+
 std::optional<TimedResult> read_answer(Reader& in) {
   TimedResult answer;
   FactResult& r = answer.result;
   answer.took_ns = in.number<std::int64_t>();
   if (!read_value(in, r.value)) return std::nullopt;
   if (!read_enum(in, Unit::seconds, r.unit)) return std::nullopt;
-  if (!read_enum(in, Reason::failed, r.reason)) return std::nullopt;
+  if (!read_enum(in, Reason::not_asked, r.reason)) return std::nullopt;
   if (!read_enum(in, Method::declared, r.method)) return std::nullopt;
   r.note = in.text();
   for (std::size_t n = in.items(12); n > 0; --n) {
@@ -137,7 +159,25 @@ std::optional<TimedResult> read_answer(Reader& in) {
     }
     r.table.push_back(std::move(row));
   }
-  for (std::size_t n = in.items(8); n > 0; --n) r.samples.push_back(in.number<double>());
+  read_samples(in, r.samples);
+  r.curve_over = in.text();
+  for (std::size_t n = in.items(18); n > 0; --n) {
+    CurvePoint point;
+    point.x = in.number<double>();
+    if (in.number<std::uint8_t>() != 0) point.value = in.number<double>();
+    if (!read_enum(in, Reason::not_asked, point.reason)) return std::nullopt;
+    point.note = in.text();
+    read_samples(in, point.samples);
+    r.curve.push_back(std::move(point));
+  }
+  for (std::size_t n = in.items(16); n > 0; --n) {
+    Conflict& conflict = r.conflicts.emplace_back();
+    for (std::string* part :
+         {&conflict.one, &conflict.one_says, &conflict.other, &conflict.other_says}) {
+      *part = in.text();
+    }
+  }
+  if (!read_enum(in, Effect::traces, r.effect)) return std::nullopt;
   if (!in.done()) return std::nullopt;
   return answer;
 }
@@ -168,8 +208,16 @@ std::string encode_frame(const TimedResult& answer) {
       out.text(cell);
     }
   }
-  out.number(static_cast<std::uint32_t>(r.samples.size()));
-  for (const double sample : r.samples) out.number(sample);
+  write_samples(out, r.samples);
+  write_curve(out, r);
+  out.number(static_cast<std::uint32_t>(r.conflicts.size()));
+  for (const Conflict& conflict : r.conflicts) {
+    for (const std::string* part :
+         {&conflict.one, &conflict.one_says, &conflict.other, &conflict.other_says}) {
+      out.text(*part);
+    }
+  }
+  out.number(static_cast<std::uint8_t>(r.effect));
   const std::string body = out.take();
   Writer frame;
   frame.text(body);

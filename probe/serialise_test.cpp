@@ -15,7 +15,12 @@ TimedResult full_answer(FactValue value) {
            .note = std::string("with \0 and \xff", 12),
            .evidence = {{"call(1)", "-1 EPERM", 1}, {"", "", 0}},
            .table = {{"row", {{"a", "b"}, {"c", ""}}}, {"empty", {}}},
-           .samples = {1.5, -2.25}},
+           .samples = {1.5, -2.25},
+           .curve_over = "descriptors",
+           .curve = {{10, 2.5, Reason::none, "", {2.5, 3}},
+                     {100, std::nullopt, Reason::not_supported, "beyond", {}}},
+           .conflicts = {{"a", "1", "b", "2"}},
+           .effect = Effect::traces},
           4711};
 }
 
@@ -38,6 +43,21 @@ void check_same(const TimedResult& a, const TimedResult& b) {
     CHECK(bool(a.result.table[i].cells == b.result.table[i].cells));
   }
   CHECK(bool(a.result.samples == b.result.samples));
+  CHECK(a.result.curve_over == b.result.curve_over);
+  REQUIRE(a.result.curve.size() == b.result.curve.size());
+  for (std::size_t i = 0; i < a.result.curve.size(); ++i) {
+    CHECK(a.result.curve[i].x == b.result.curve[i].x);
+    CHECK(bool(a.result.curve[i].value == b.result.curve[i].value));
+    CHECK(a.result.curve[i].reason == b.result.curve[i].reason);
+    CHECK(a.result.curve[i].note == b.result.curve[i].note);
+    CHECK(bool(a.result.curve[i].samples == b.result.curve[i].samples));
+  }
+  REQUIRE(a.result.conflicts.size() == b.result.conflicts.size());
+  for (std::size_t i = 0; i < a.result.conflicts.size(); ++i) {
+    CHECK(a.result.conflicts[i].one == b.result.conflicts[i].one);
+    CHECK(a.result.conflicts[i].other_says == b.result.conflicts[i].other_says);
+  }
+  CHECK(a.result.effect == b.result.effect);
 }
 
 }  // namespace

@@ -281,6 +281,44 @@ Catalogue read_catalogue(const Json& object) {
   return catalogue;
 }
 
+namespace {
+
+const Json* find_object(const Json& object, const char* key) {
+  const Json* value = find(object, key);
+  return value != nullptr && value->is_object() ? value : nullptr;
+}
+
+std::optional<Samples> read_samples(const Json& object) {
+  const Json* row = find_object(object, "samples");
+  if (row == nullptr) return std::nullopt;
+  Samples samples;
+  get(*row, "n", samples.n);
+  get(*row, "min", samples.min);
+  get(*row, "p50", samples.p50);
+  get(*row, "p90", samples.p90);
+  get(*row, "p99", samples.p99);
+  get(*row, "max", samples.max);
+  return samples;
+}
+
+std::optional<Curve> read_curve(const Json& object) {
+  const Json* row = find_object(object, "curve");
+  if (row == nullptr) return std::nullopt;
+  Curve curve;
+  get(*row, "over", curve.over);
+  objects(*row, "points", [&](const Json& each) {
+    CurvePoint& point = curve.points.emplace_back();
+    get(each, "x", point.x);
+    if (find(each, "value") != nullptr) get(each, "value", point.value.emplace());
+    get(each, "reason", point.reason);
+    get(each, "note", point.note);
+    point.samples = read_samples(each);
+  });
+  return curve;
+}
+
+}  // namespace
+
 Fact read_fact(const Json& object) {
   Fact fact;
   get(object, "id", fact.id);
@@ -290,10 +328,13 @@ Fact read_fact(const Json& object) {
   get(object, "mechanism", fact.mechanism);
   get(object, "group", fact.group);
   get(object, "why", fact.why);
+  get(object, "how", fact.how);
   if (const Json* value = find(object, "value")) fact.value = scalar(*value);
   get(object, "unit", fact.unit);
   get(object, "reason", fact.reason);
   get(object, "method", fact.method);
+  get(object, "effect", fact.effect);
+  get(object, "privilege", fact.privilege);
   get(object, "note", fact.note);
   get(object, "took_ns", fact.took_ns);
   objects(object, "evidence", [&](const Json& row) {
@@ -310,15 +351,15 @@ Fact read_fact(const Json& object) {
       line.cells.emplace_back(name, to_text(scalar(member)));
     });
   });
-  if (const Json* samples = find(object, "samples"); samples != nullptr && samples->is_object()) {
-    fact.samples.emplace();
-    get(*samples, "n", fact.samples->n);
-    get(*samples, "min", fact.samples->min);
-    get(*samples, "p50", fact.samples->p50);
-    get(*samples, "p90", fact.samples->p90);
-    get(*samples, "p99", fact.samples->p99);
-    get(*samples, "max", fact.samples->max);
-  }
+  fact.samples = read_samples(object);
+  fact.curve = read_curve(object);
+  objects(object, "conflicts", [&](const Json& row) {
+    FactConflict& conflict = fact.conflicts.emplace_back();
+    get(row, "one", conflict.one);
+    get(row, "one_says", conflict.one_says);
+    get(row, "other", conflict.other);
+    get(row, "other_says", conflict.other_says);
+  });
   return fact;
 }
 

@@ -88,13 +88,34 @@ struct Samples {
   friend bool operator==(const Samples&, const Samples&) = default;
 };
 
+struct CurvePoint {
+  double x = 0;
+  std::optional<double> value;  // null: the reason says why
+  std::string reason, note;
+  std::optional<Samples> samples;
+  friend bool operator==(const CurvePoint&, const CurvePoint&) = default;
+};
+
+struct Curve {
+  std::string over;  // what x counts
+  std::vector<CurvePoint> points;
+  friend bool operator==(const Curve&, const Curve&) = default;
+};
+
+struct FactConflict {
+  std::string one, one_says, other, other_says;
+  friend bool operator==(const FactConflict&, const FactConflict&) = default;
+};
+
 struct Fact {
-  std::string id, question, source, mechanism, group, why;
+  std::string id, question, source, mechanism, group, why, how;
   Scalar value;
-  std::string unit, reason, method, note;
+  std::string unit, reason, method, effect, privilege, note;
   std::vector<FactEvidence> evidence;
   std::vector<FactTableRow> table;
   std::optional<Samples> samples;
+  std::optional<Curve> curve;
+  std::vector<FactConflict> conflicts;
   std::int64_t took_ns = 0;
   friend bool operator==(const Fact&, const Fact&) = default;
 };

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "probe/capabilities/linux_calls.hpp"
+#include "probe/capabilities/subjects.hpp"
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
@@ -210,6 +211,34 @@ FactResult auto_remove(ProbeContext& cx) {
   return no(Reason::none, "the closed descriptor is still known");
 }
 
+/// What an empty mask reports of a socket whose peer did `what`.
+std::string reported(ProbeContext& cx, std::string_view what, const os::UniqueFd& fd) {
+  const os::UniqueFd epoll = make_epoll(cx);
+  if (!epoll || control(cx, "epoll_ctl(ADD, mask 0)", epoll.get(), EPOLL_CTL_ADD, fd.get(), 0) != 0)
+    return "unknown";
+  epoll_event event{};
+  const int n = ::epoll_wait(epoll.get(), &event, 1, 100);
+  const std::string mask = n > 0 ? mask_words(event.events) : "-";
+  cx.note(what, mask);
+  return mask;
+}
+
+FactResult empty_mask_reports(ProbeContext& cx) {
+  const Subject half = make_tcp_pair();
+  const Subject both = make_tcp_pair();
+  Subject reset = make_tcp_pair();
+  if (!half || !both || !reset) return no_subject(cx);
+  (void)::shutdown(half.other.get(), SHUT_WR);
+  for (const os::UniqueFd* end : {&both.fd, &both.other}) (void)::shutdown(end->get(), SHUT_WR);
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  (void)::setsockopt(reset.other.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  reset.other.reset();
+  return word_set({"reset: " + reported(cx, "after a reset", reset.fd),
+                   "both shut down: " + reported(cx, "after both ends shut down", both.fd),
+                   "peer shut down: " + reported(cx, "after the peer's half-close", half.fd)},
+                  "ERR and HUP come without being asked for");
+}
+
 FactResult max_user_watches(ProbeContext& cx) {
   const auto limit = read_number("/proc/sys/fs/epoll/max_user_watches");
   cx.call("read(/proc/sys/fs/epoll/max_user_watches)", limit ? 0 : -1);
@@ -287,6 +316,12 @@ constexpr Fact kFacts[] = {
     {"epoll.auto_remove", "Does a descriptor leave the set when its last copy is closed?",
      "man 7 epoll, Questions and answers", auto_remove,
      "a reused number must be added again, not modified"},
+    {.id = "epoll.empty_mask_reports",
+     .question = "What does a watch for nothing report?",
+     .source = "man 2 epoll_ctl, EPOLLERR and EPOLLHUP",
+     .ask = empty_mask_reports,
+     .why = "a paused reader whose peer is gone spins",
+     .effect = Effect::traffic},
     {"epoll.max_user_watches", "How many watches may one user have?",
      "man 7 epoll, /proc interfaces", max_user_watches, "ENOSPC at scale"},
     {"epoll.fairness_round_robin", "Do 64 ready descriptors share batches of 8 in turn?",

@@ -89,6 +89,17 @@ FactResult pages_soft(ProbeContext& cx) {
 FactResult pages_hard(ProbeContext& cx) {
   return from_proc(cx, "/proc/sys/fs/pipe-user-pages-hard", Unit::count);
 }
+FactResult user_limits(ProbeContext& cx) {
+  const auto soft = read_number("/proc/sys/fs/pipe-user-pages-soft");
+  cx.call("read(/proc/sys/fs/pipe-user-pages-soft)", soft ? 0 : -1);
+  const auto hard = read_number("/proc/sys/fs/pipe-user-pages-hard");
+  cx.call("read(/proc/sys/fs/pipe-user-pages-hard)", hard ? 0 : -1);
+  if (!soft || !hard) return cx.unknown();
+  FactResult result = word_set({"soft: " + std::to_string(*soft), "hard: " + std::to_string(*hard)},
+                               "pages of one user; 0 is no limit");
+  result.method = Method::sysctl;
+  return result;
+}
 FactResult max_size(ProbeContext& cx) {
   return from_proc(cx, "/proc/sys/fs/pipe-max-size", Unit::bytes);
 }
@@ -145,6 +156,8 @@ constexpr Fact kFacts[] = {
      capacity_settable, "tests of flow control with small pipes"},
     {"pipe.max_size", "How large may an ordinary user make a pipe?",
      "man 7 pipe, /proc/sys/fs/pipe-max-size", max_size, "throughput of pipes"},
+    {"pipe.user_limits", "How many pages may the pipes of one user have?",
+     "man 7 pipe, /proc files", user_limits, "pipes that suddenly hold one page"},
     {"pipe.user_limits.soft", "How many pages of pipes until new ones get one page only?",
      "man 7 pipe, pipe-user-pages-soft", pages_soft, "pipes that suddenly hold 4096 bytes"},
     {"pipe.user_limits.hard", "How many pages of pipes until creation fails (0: no limit)?",

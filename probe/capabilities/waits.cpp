@@ -98,6 +98,18 @@ FactResult pselect_duration(ProbeContext& cx) {
   });
 }
 
+/// Those of the nanosecond waits that do not end early and end within a millisecond.
+FactResult fine_waits(ProbeContext& cx) {
+  std::vector<std::string> fine;
+  const auto add = [&](const char* name, const FactResult& measured) {
+    const auto* median = std::get_if<std::int64_t>(&measured.value);
+    if (median != nullptr && *median >= 300'000 && *median < 1'000'000) fine.emplace_back(name);
+  };
+  add("ppoll", ppoll_duration(cx));
+  add("pselect", pselect_duration(cx));
+  return word_set(std::move(fine), "300 us took less than 1 ms (median)");
+}
+
 void interrupt(int) {}
 
 /// Interrupts whatever waits, every 2 ms, for as long as it lives.
@@ -222,6 +234,9 @@ constexpr Fact kFacts[] = {
      "man 2 epoll_pwait2, Linux 5.11", pwait2, "exact timers without a timerfd"},
     {"wait.ns.epoll_pwait2.300us", "How long does an epoll_pwait2 of 300 us take?",
      "man 2 epoll_pwait2", pwait2_duration, "what a sub-millisecond timer costs in lateness"},
+    {"wait.ns.ppoll_pselect_kevent", "Which calls wait for less than a millisecond?",
+     "POSIX pselect; man 2 ppoll; FreeBSD man 2 kqueue", fine_waits,
+     "timers that need no timerfd to be exact"},
     {"wait.ns.ppoll", "How long does a ppoll of 300 us take?", "man 2 ppoll", ppoll_duration,
      "what a sub-millisecond timer costs in lateness"},
     {"wait.ns.pselect", "How long does a pselect of 300 us take?", "man 2 pselect",

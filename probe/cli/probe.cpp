@@ -14,7 +14,8 @@ namespace {
 struct Options {
   std::vector<std::string> facts;
   std::string format = "text";
-  int deadline_ms = static_cast<int>(kFactDeadline.count());
+  int deadline_ms = 0;
+  bool thorough = false, intrusive = false;
 };
 
 void check_selection(const std::vector<std::string>& patterns) {
@@ -27,15 +28,24 @@ void check_selection(const std::vector<std::string>& patterns) {
   }
 }
 
+/// Many samples take longer.
+std::chrono::milliseconds deadline_of(const Options& options) {
+  constexpr std::chrono::milliseconds kThorough{10'000};
+  if (options.deadline_ms > 0) return std::chrono::milliseconds(options.deadline_ms);
+  return options.thorough ? kThorough : ProbeOptions{}.deadline;
+}
+
 int run(const Options& options) {
   const std::vector<std::string> patterns = split_patterns(options.facts);
   check_selection(patterns);
   const TimePoint began = now();
-  const std::chrono::milliseconds deadline(options.deadline_ms);
+  const ProbeOptions asking{.deadline = deadline_of(options),
+                            .thorough = options.thorough,
+                            .intrusive = options.intrusive};
   std::vector<MeasuredFact> facts;
-  if (patterns.empty()) facts = measure_facts({}, deadline);
+  if (patterns.empty()) facts = measure_facts({}, asking);
   for (const std::string& pattern : patterns) {
-    for (MeasuredFact& fact : measure_facts(pattern, deadline)) {
+    for (MeasuredFact& fact : measure_facts(pattern, asking)) {
       if (find_fact(facts, fact.id) == nullptr) facts.push_back(std::move(fact));
     }
   }
@@ -63,10 +73,15 @@ Action setup(cli::Options& takes) {
              .help = "text or json",
              .shows_default = true,
              .one_of = {"text", "json"}});
+  takes.add({.names = "--thorough",
+             .target = &options->thorough,
+             .help = "More samples, and the facts that take long: up to a minute"});
+  takes.add({.names = "--intrusive",
+             .target = &options->intrusive,
+             .help = "Also the facts that leave traces for a while"});
   takes.add({.names = "--deadline-ms",
              .target = &options->deadline_ms,
-             .help = "How long a fact may take",
-             .shows_default = true,
+             .help = "How long a fact may take (default: 500, and 10000 if thorough)",
              .within = {{10, 600'000}}});
   return [options] { return run(*options); };
 }

@@ -90,14 +90,16 @@ void crash_quietly() {
 }
 
 /// The child's life: ask, answer, next. Never returns to the caller's stack.
-[[noreturn]] void live(std::span<const Fact* const> facts, const std::string& folder, int out) {
+[[noreturn]] void live(std::span<const Fact* const> facts, const std::string& folder,
+                       const ProbeOptions& options, int out) {
   constexpr unsigned kLongestLife = 120;  // seconds; only matters when the parent was killed
   (void)::alarm(kLongestLife);
   crash_quietly();
   const bool filtered = status_field("Seccomp") == "2";
   int number = 0;
   for (const Fact* fact : facts) {
-    ProbeContext cx(folder.empty() ? folder : folder + "/" + std::to_string(++number));
+    ProbeContext cx(folder.empty() ? folder : folder + "/" + std::to_string(++number),
+                    options.thorough);
     TimedResult answer;
     const TimePoint start = now();
     try {
@@ -107,6 +109,8 @@ void crash_quietly() {
     }
     answer.took_ns = (now() - start).count();
     if (answer.result.evidence.empty()) answer.result.evidence = cx.take_evidence();
+    answer.result.conflicts = cx.take_conflicts();
+    answer.result.effect = cx.effect();
     mention_seccomp(answer.result, filtered);
     if (!write_all(out, encode_frame(answer))) ::_exit(1);
   }
@@ -178,8 +182,9 @@ Isolated not_started(std::string_view call, int error) {
 
 }  // namespace
 
-Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseconds deadline,
+Isolated ask_in_child(std::span<const Fact* const> facts, const ProbeOptions& options,
                       std::vector<TimedResult>& answers) {
+  const std::chrono::milliseconds deadline = options.deadline;
   const TempFolder folder;
   std::optional<ChannelPair> channel = open_channel();
   if (!channel) return not_started("pipe", errno);
@@ -188,7 +193,7 @@ Isolated ask_in_child(std::span<const Fact* const> facts, std::chrono::milliseco
   if (child == 0) {
     (void)::setpgid(0, 0);
     channel->read.reset();
-    live(facts, folder.path(), channel->write.get());
+    live(facts, folder.path(), options, channel->write.get());
   }
   (void)::setpgid(child, child);  // Whoever comes first; the other one fails harmlessly.
   channel->write.reset();

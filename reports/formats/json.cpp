@@ -88,14 +88,36 @@ Json catalogue_json(const Catalogue& catalogue) {
   return object;
 }
 
+Json samples_json(const std::optional<Samples>& samples) {
+  if (!samples) return nullptr;
+  const Samples& s = *samples;
+  return {{"n", s.n},     {"min", s.min}, {"p50", s.p50},
+          {"p90", s.p90}, {"p99", s.p99}, {"max", s.max}};
+}
+
+Json curve_json(const std::optional<Curve>& curve) {
+  if (!curve) return nullptr;
+  return {{"over", curve->over}, {"points", list(curve->points, [](const CurvePoint& point) {
+                                    return Json{
+                                        {"x", point.x},
+                                        {"value", point.value ? Json(*point.value) : Json(nullptr)},
+                                        {"reason", point.reason},
+                                        {"note", point.note},
+                                        {"samples", samples_json(point.samples)}};
+                                  })}};
+}
+
 Json fact_json(const Fact& fact) {
   Json object{{"id", fact.id},         {"question", fact.question},
               {"source", fact.source}, {"mechanism", fact.mechanism},
-              {"group", fact.group},   {"why", fact.why}};
+              {"group", fact.group},   {"why", fact.why},
+              {"how", fact.how}};
   object["value"] = json_of(fact.value);
   object["unit"] = fact.unit;
   object["reason"] = fact.reason;
   object["method"] = fact.method;
+  object["effect"] = fact.effect;
+  object["privilege"] = fact.privilege;
   object["note"] = fact.note;
   object["evidence"] = list(fact.evidence, [](const FactEvidence& row) {
     return Json{{"call", row.call},
@@ -108,12 +130,14 @@ Json fact_json(const Fact& fact) {
     for (const auto& [mechanism, answer] : row.cells) cells[mechanism] = answer;
     return Json{{"name", row.name}, {"cells", cells}};
   });
-  object["samples"] = nullptr;
-  if (fact.samples) {
-    const Samples& s = *fact.samples;
-    object["samples"] = {{"n", s.n},     {"min", s.min}, {"p50", s.p50},
-                         {"p90", s.p90}, {"p99", s.p99}, {"max", s.max}};
-  }
+  object["samples"] = samples_json(fact.samples);
+  object["curve"] = curve_json(fact.curve);
+  object["conflicts"] = list(fact.conflicts, [](const FactConflict& row) {
+    return Json{{"one", row.one},
+                {"one_says", row.one_says},
+                {"other", row.other},
+                {"other_says", row.other_says}};
+  });
   object["took_ns"] = fact.took_ns;
   return object;
 }

@@ -45,7 +45,7 @@ Answers answers_of(const std::vector<MeasuredFact>& facts) {
 /// Measured once for all the tests here.
 const std::vector<MeasuredFact>& here() {
   static const std::vector<MeasuredFact> facts =
-      measure_facts("uring.*,poll.kind_matrix", kDeadline);
+      measure_facts("uring.*,poll.kind_matrix", {.deadline = kDeadline});
   return facts;
 }
 const FactResult& result_of(std::string_view id) {
@@ -65,7 +65,8 @@ Answers answers_after(const std::function<bool()>& change) {
     (void)::close(ends[0]);
     std::string text;
     if (change()) {
-      for (const auto& [id, answer] : answers_of(measure_facts("uring.*", kDeadline))) {
+      for (const auto& [id, answer] :
+           answers_of(measure_facts("uring.*", {.deadline = kDeadline}))) {
         text += id + '\t' + answer.value + '\t' + answer.reason + '\t' + answer.note + '\n';
       }
     }
