@@ -82,6 +82,8 @@ missing_optional() {
   python3 -c 'import jsonschema' >/dev/null 2>&1 || echo python3-jsonschema
   command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
     command -v google-chrome >/dev/null 2>&1 || echo chromium
+  command -v node >/dev/null 2>&1 || echo nodejs
+  command -v npm >/dev/null 2>&1 || echo npm
 }
 
 # Runs a command as root: directly, or through a sudo that asks for no password.

@@ -19,18 +19,15 @@ void write_cell(Page& page, const ApiCell& cell) {
 }
 
 void write_row(Page& page, const ApiRow& row, const View& view) {
-  page.put("<tr data-api=\"{}\"><th scope=\"row\">", row.entry);
-  if (row.scenarios.empty()) {
-    page.put("<code>{}</code>", row.entry);
-  } else {
-    page.put("<details><summary><code>{}</code> <small>{}</small></summary><p>", row.entry,
-             row.scenarios.size());
+  page.put("<tr data-api=\"{}\"><th scope=\"row\"><code>{}</code></th><td>", row.entry, row.entry);
+  if (!row.scenarios.empty()) {
+    page.put("<details><summary>{}</summary><p>", row.scenarios.size());
     for (const std::string& id : row.scenarios) {
       page.put("<a href=\"#{}\"><code>{}</code></a> ", scenario_id(id), id);
     }
     page.raw("</p></details>");
   }
-  page.raw("</th>");
+  page.raw("</td>");
   for (const LoopRow* loop : view.loops) {
     for (const ApiCell& cell : row.cells) {
       if (cell.loop == loop->name) write_cell(page, cell);
@@ -49,7 +46,8 @@ void write_api(Page& page, const View& view) {
       "without a scenario is untested, never supported.</p>"
       "<div class=\"scroll grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"API entries and "
       "loops\">"
-      "<table class=\"matrix api\"><thead><tr><th scope=\"col\">entry</th>",
+      "<table class=\"matrix api\"><thead><tr><th scope=\"col\">entry</th>"
+      "<th scope=\"col\">scenarios</th>",
       view.loops.size() > 8 ? " many" : "");
   for (const LoopRow* loop : view.loops) {
     page.put("<th scope=\"col\" data-loop=\"{}\">{}</th>", loop->name, loop->name);
@@ -60,7 +58,7 @@ void write_api(Page& page, const View& view) {
     if (row.group != group) {
       if (!group.empty()) page.raw("</tbody>");
       page.put("<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{}</th></tr>",
-               view.loops.size() + 1, row.group);
+               view.loops.size() + 2, row.group);
       group = row.group;
     }
     write_row(page, row, view);

@@ -64,7 +64,7 @@ void write_table(Page& page, const Fact& fact) {
   page.put(
       "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table "
       "class=\"kinds\"><thead>"
-      "<tr><th></th>",
+      "<tr><td></td>",
       fact.id);
   for (const std::string& column : columns) page.put("<th scope=\"col\">{}</th>", column);
   page.raw("</tr></thead><tbody>");

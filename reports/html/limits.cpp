@@ -15,7 +15,7 @@ std::string_view status_text(std::string_view status) {
 }
 
 void write_level(Page& page, std::string_view title, const LimitLevel& level) {
-  page.put("<div class=\"level {}\"><h5>{}</h5><p><span class=\"status\">{}</span>", level.status,
+  page.put("<div class=\"level {}\"><h4>{}</h4><p><span class=\"status\">{}</span>", level.status,
            title, status_text(level.status));
   if (level.status != "not_measured") page.put(" {}", level.text);
   page.raw("</p>");
@@ -39,8 +39,8 @@ void write_limits(Page& page, const View& view) {
   for (const LimitResult& row : judge_limits(view.run)) {
     const Limit& limit = *row.limit;
     page.put(
-        "<article class=\"limit\" id=\"{}\"><header><h4><span "
-        "class=\"id\">{}</span><span>{}</span></h4>"
+        "<article class=\"limit\" id=\"{}\"><header><h3><span "
+        "class=\"id\">{}</span><span>{}</span></h3>"
         "<p class=\"meta\">Python {}{}{} <span aria-hidden=\"true\">&middot;</span> ",
         limit.id, limit.id, limit.claim, limit.versions, limit.platform.empty() ? "" : ", ",
         limit.platform);
@@ -48,13 +48,13 @@ void write_limits(Page& page, const View& view) {
     page.raw("</p></header><div class=\"levels\">");
     if (row.system.status == "not_measured" && row.system.text == row.loops.text) {
       page.put(
-          "<div class=\"level not_measured both\"><h5>The system, the loops</h5><p>{}</p></div>",
+          "<div class=\"level not_measured both\"><h4>The system, the loops</h4><p>{}</p></div>",
           row.system.text);
     } else {
       write_level(page, "The system", row.system);
       write_level(page, "The loops", row.loops);
     }
-    page.put("<div class=\"level later\"><h5>Later asyncio</h5><p>{}</p></div></div></article>",
+    page.put("<div class=\"level later\"><h4>Later asyncio</h4><p>{}</p></div></div></article>",
              limit.later);
   }
   page.raw("</section>");

@@ -62,7 +62,7 @@
     const rules = [];
     heads.forEach((loop, i) => {
       if (!state.hide.has(loop)) return;
-      rules.push(`.matrix:not(.api) tr > :nth-child(${i + 3})`, `.matrix.api tr > :nth-child(${i + 2})`,
+      rules.push(`.matrix:not(.api) tr > :nth-child(${i + 3})`, `.matrix.api tr > :nth-child(${i + 3})`,
                  `[data-loop="${CSS.escape(loop)}"]:is(li, article, tr, td)`);
     });
     columns.textContent = rules.length ? `${rules.join(',')}{display:none}` : '';

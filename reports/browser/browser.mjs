@@ -1,0 +1,54 @@
+// The browser that the tests and the pictures use, and how a report gets in front of it.
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {createRequire} from 'node:module';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {fileURLToPath, pathToFileURL} from 'node:url';
+
+export const here = path.dirname(fileURLToPath(import.meta.url));
+export const testdata = path.join(here, '..', 'testdata');
+export const require = createRequire(path.resolve(process.env.LOOPSCOPE_NODE_MODULES) + path.sep);
+
+const {chromium} = require('playwright-core');
+
+/// $LOOPSCOPE_BROWSER, or the first of the usual names that is installed.
+function findBrowser() {
+  const names = [process.env.LOOPSCOPE_BROWSER, 'chromium', 'chromium-browser', 'google-chrome'];
+  for (const name of names.filter(Boolean)) {
+    try {
+      return execFileSync('/bin/sh', ['-c', 'command -v -- "$0"', name], {encoding: 'utf8'}).trim();
+    } catch {
+      // The next name.
+    }
+  }
+  throw new Error('no browser; install chromium or set LOOPSCOPE_BROWSER=none');
+}
+
+export const launch = () => chromium.launch({
+  executablePath: findBrowser(),
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+         '--disable-background-networking', '--disable-component-update', '--disable-sync',
+         '--disable-dev-shm-usage'],
+});
+
+const work = mkdtempSync(path.join(tmpdir(), 'loopscope-pages-'));
+process.on('exit', () => rmSync(work, {recursive: true, force: true}));
+
+const big = {maxBuffer: 1 << 30};
+export const makeJournal = (...kind) => {
+  const file = path.join(work, `${kind.join('-')}.ndjson`);
+  const maker = path.join(testdata, 'make_journal.py');
+  writeFileSync(file, execFileSync('python3', [maker, ...kind], big));
+  return file;
+};
+const rendered = (render, format, journal) => execFileSync(render, [format, journal], big);
+
+/// A journal as a page: its address, its text, and what report.json says of the same run.
+export function publish(render, journal) {
+  const file = path.join(work, path.basename(journal, '.ndjson') + '.html');
+  const html = rendered(render, 'html', journal);
+  writeFileSync(file, html);
+  return {url: pathToFileURL(file).href, html: html.toString(), bytes: html.length,
+          report: JSON.parse(rendered(render, 'json', journal))};
+}
