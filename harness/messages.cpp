@@ -20,6 +20,10 @@ constexpr MessageInfo kMessages[] = {
      "loopscope explain query has the language; a word in quotes is only a word."},
     {"LS013", "nothing matches the query", "No scenario is as the query asks.",
      "loopscope list scenarios prints what there is."},
+    {"LS018", "two answers cannot both be right",
+     "One fact of this machine implies another one, and both were asked; a filter or emulation may "
+     "answer for one of them, or the probe is wrong.",
+     "loopscope probe --fact ONE,OTHER asks both again and shows the calls."},
     {"LS011", "the loop is absent",
      "The loop is known, but cannot exist on this platform or build.",
      "loopscope explain LOOP says what it needs."},

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "probe/checks.hpp"
+
 namespace loopscope {
 
 namespace {
@@ -121,6 +123,7 @@ std::vector<MeasuredFact> measure_files(std::span<const ProbeFile* const> files,
                                         std::string_view selection, const ProbeOptions& options) {
   std::vector<MeasuredFact> out;
   for (const ProbeFile* file : files) measure_file(*file, selection, options, out);
+  compare_facts(out);
   return out;
 }
 

@@ -19,6 +19,7 @@ struct ProbeTextOptions {
 std::string value_text(const FactResult& result);
 
 /// A table grouped by mechanism, and the table facts after it.
+/// What does not fit together stands between them.
 std::string probe_text(std::span<const MeasuredFact> facts, const HostBlock& host,
                        std::chrono::nanoseconds took, const ProbeTextOptions& options = {});
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loops/base/error.hpp"
+#include "probe/checks.hpp"
 #include "probe/render.hpp"
 #include "probe/statistics.hpp"
 
@@ -125,6 +126,29 @@ Json to_json(const HostBlock& host) {
 
 }  // namespace
 
+namespace {
+
+/// What the answers say of each other.
+Json checks_json(std::span<const MeasuredFact> facts) {
+  const ImplicationChecks checks = check_implications(facts);
+  Json violations = Json::array();
+  for (const Violation& one : checks.violations) {
+    violations.push_back({{"if", one.if_fact},
+                          {"if_says", one.if_says},
+                          {"then", one.then_fact},
+                          {"then_says", one.then_says},
+                          {"why", one.why}});
+  }
+  Json conflicts = Json::array();
+  for (const MeasuredFact& fact : facts) {
+    if (!fact.result.conflicts.empty()) conflicts.push_back(fact.id);
+  }
+  return {{"implications", {{"checked", checks.checked}, {"violations", std::move(violations)}}},
+          {"conflicts", std::move(conflicts)}};
+}
+
+}  // namespace
+
 std::string fact_json(const MeasuredFact& fact) { return dump(to_json(fact), -1); }
 
 std::string host_json(const HostBlock& host) { return dump(to_json(host), -1); }
@@ -136,7 +160,8 @@ std::string probe_json(std::span<const MeasuredFact> facts, const HostBlock& hos
   const Json document{{"schema", "loopscope.probe/1"},
                       {"host", to_json(host)},
                       {"took_ns", took.count()},
-                      {"facts", std::move(list)}};
+                      {"facts", std::move(list)},
+                      {"checks", checks_json(facts)}};
   return dump(document, 2) + "\n";
 }
 

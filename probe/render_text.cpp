@@ -5,7 +5,9 @@
 #include <cmath>
 #include <map>
 
+#include "probe/checks.hpp"
 #include "probe/render.hpp"
+#include "probe/statistics.hpp"
 
 namespace loopscope {
 
@@ -176,6 +178,48 @@ std::string tally_line(std::span<const MeasuredFact> facts, std::chrono::nanosec
       facts.size() - refused - unknown - elsewhere, refused, unknown, elsewhere);
 }
 
+/// A curve as a table: x, the median, and what the samples were.
+void print_curve(std::string& out, const MeasuredFact& fact, const Style& style) {
+  const FactResult& r = fact.result;
+  out += "\n" + style.bold(fact.id) + ": " + fact.question + "\n";
+  out += style.bold(fmt::format("  {:>12}  {:>10}  {:>10}  {:>10}  {:>10}", r.curve_over, "p50",
+                                "min", "p90", "max")) +
+         "\n";
+  for (const CurvePoint& point : r.curve) {
+    out += fmt::format("  {:>12.0f}  ", point.x);
+    const std::optional<Quantiles> q = quantiles(point.samples);
+    if (!point.value) {
+      out += fmt::format("{:>10}  {}{}{}\n", "-", name(point.reason),
+                         point.note.empty() ? "" : "; ", point.note);
+    } else if (!q) {
+      out += fmt::format("{:>10}\n", number_text(*point.value, r.unit));
+    } else {
+      out += fmt::format("{:>10}  {:>10}  {:>10}  {:>10}\n", number_text(q->p50, r.unit),
+                         number_text(q->min, r.unit), number_text(q->p90, r.unit),
+                         number_text(q->max, r.unit));
+    }
+  }
+}
+
+/// What the answers say of each other; nothing where they fit together.
+void print_checks(std::string& out, std::span<const MeasuredFact> facts, const Style& style) {
+  std::string conflicts;
+  for (const MeasuredFact& fact : facts) {
+    for (const Conflict& conflict : fact.result.conflicts) {
+      conflicts += fmt::format("  {}: {} says {}, {} says {}\n", fact.id, conflict.one,
+                               conflict.one_says, conflict.other, conflict.other_says);
+    }
+  }
+  if (!conflicts.empty()) out += "\n" + style.bold("conflicts between methods") + "\n" + conflicts;
+  const ImplicationChecks checks = check_implications(facts);
+  if (checks.violations.empty()) return;
+  out += "\n" + style.bold("answers that cannot both be right") + "\n";
+  for (const Violation& one : checks.violations) {
+    out += fmt::format("  {} is {}, and {} is {}: {}\n", one.if_fact, one.if_says, one.then_fact,
+                       one.then_says, one.why);
+  }
+}
+
 /// Facts of other platforms: listed by id, without a line each.
 void print_elsewhere(std::string& out, std::span<const MeasuredFact> facts, int width,
                      const Style& style) {
@@ -236,7 +280,9 @@ std::string probe_text(std::span<const MeasuredFact> facts, const HostBlock& hos
   }
   for (const MeasuredFact& fact : facts) {
     if (!fact.result.table.empty()) print_table(out, fact, style);
+    if (!fact.result.curve.empty()) print_curve(out, fact, style);
   }
+  print_checks(out, facts, style);
   print_elsewhere(out, facts, options.width, style);
   return out;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "probe/posix/text_file.hpp"
@@ -75,6 +76,14 @@ FactResult coarse(ProbeContext& cx) {
     last = next;
   }
   if (!steps.empty()) steps.erase(steps.begin());  // The first one began before we looked.
+  const auto* said = std::get_if<std::int64_t>(&result.value);
+  const bool apart =
+      said != nullptr && !steps.empty() &&
+      std::abs(steps.front() - static_cast<double>(*said)) > 0.5 * static_cast<double>(*said);
+  if (apart) {
+    cx.disagree("clock_getres", std::to_string(*said) + " ns", "the steps of the clock",
+                std::to_string(static_cast<std::int64_t>(steps.front())) + " ns");
+  }
   result.samples = std::move(steps);
   result.note = "declared; the samples are the steps that were seen";
   return result;

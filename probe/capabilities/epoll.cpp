@@ -211,13 +211,14 @@ FactResult auto_remove(ProbeContext& cx) {
   return no(Reason::none, "the closed descriptor is still known");
 }
 
-/// What an empty mask reports of a socket whose peer did `what`.
-std::string reported(ProbeContext& cx, std::string_view what, const os::UniqueFd& fd) {
+/// What an empty mask reports, within the patience, of a socket after `what`.
+std::string reported(ProbeContext& cx, std::string_view what, const os::UniqueFd& fd,
+                     int patience_ms) {
   const os::UniqueFd epoll = make_epoll(cx);
   if (!epoll || control(cx, "epoll_ctl(ADD, mask 0)", epoll.get(), EPOLL_CTL_ADD, fd.get(), 0) != 0)
     return "unknown";
   epoll_event event{};
-  const int n = ::epoll_wait(epoll.get(), &event, 1, 100);
+  const int n = ::epoll_wait(epoll.get(), &event, 1, patience_ms);
   const std::string mask = n > 0 ? mask_words(event.events) : "-";
   cx.note(what, mask);
   return mask;
@@ -233,9 +234,9 @@ FactResult empty_mask_reports(ProbeContext& cx) {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   (void)::setsockopt(reset.other.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   reset.other.reset();
-  return word_set({"reset: " + reported(cx, "after a reset", reset.fd),
-                   "both shut down: " + reported(cx, "after both ends shut down", both.fd),
-                   "peer shut down: " + reported(cx, "after the peer's half-close", half.fd)},
+  return word_set({"reset: " + reported(cx, "after a reset", reset.fd, 100),
+                   "both shut down: " + reported(cx, "after both ends shut down", both.fd, 100),
+                   "peer shut down: " + reported(cx, "after the peer's half-close", half.fd, 5)},
                   "ERR and HUP come without being asked for");
 }
 

@@ -10,9 +10,8 @@ namespace loopscope::probes::network {
 namespace {
 
 FactResult ephemeral_range(ProbeContext& cx) {
-  constexpr const char* kPath = "/proc/sys/net/ipv4/ip_local_port_range";
-  const auto text = read_text(kPath);
-  cx.call(std::string("read(") + kPath + ")", text ? 0 : -1);
+  const auto text = read_text("/proc/sys/net/ipv4/ip_local_port_range");
+  cx.call("read(/proc/sys/net/ipv4/ip_local_port_range)", text ? 0 : -1);
   if (!text) return cx.unknown();
   int low = 0;
   int high = 0;

@@ -91,6 +91,10 @@ FactResult ops(ProbeContext& cx, RawRing& ring) {
                                            : std::pair<std::string, std::string>(
                                                  "not proved", "newer than this program");
     if (used == "yes") proved.push_back(name);
+    if (probe && ((said && used == "no") || (!said && used == "yes"))) {
+      cx.disagree("IORING_REGISTER_PROBE: " + name, said ? "announced" : "not announced", "its use",
+                  used == "yes" ? "works" : "refused: " + remark);
+    }
     row.cells.emplace_back("used", std::move(used));
     row.cells.emplace_back("remark", std::move(remark));
     table.push_back(std::move(row));

@@ -1,7 +1,10 @@
 // loopscope probe: what this machine can do, measured by doing it.
 
+#include <fmt/format.h>
+
 #include "harness/host.hpp"
 #include "harness/patterns.hpp"
+#include "probe/checks.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 #include "probe/environment.hpp"
@@ -35,6 +38,20 @@ std::chrono::milliseconds deadline_of(const Options& options) {
   return options.thorough ? kThorough : ProbeOptions{}.deadline;
 }
 
+/// Says on standard error which answers cannot both be right.
+bool answers_fit(std::span<const MeasuredFact> facts) {
+  const ImplicationChecks checks = check_implications(facts);
+  for (const Violation& one : checks.violations) {
+    Message message("LS018", "two answers cannot both be right");
+    message.fact(one.if_fact, one.if_says)
+        .fact(one.then_fact, one.then_says)
+        .fact("because", one.why)
+        .next(fmt::format("{} probe --fact {},{}", cli::invoked_as(), one.if_fact, one.then_fact));
+    cli::print_error(message.text());
+  }
+  return checks.violations.empty();
+}
+
 int run(const Options& options) {
   const std::vector<std::string> patterns = split_patterns(options.facts);
   check_selection(patterns);
@@ -60,7 +77,9 @@ int run(const Options& options) {
                           {.width = terminal ? host::terminal_width(kStandardOutput) : 100,
                            .colour = cli::colour_on(kStandardOutput)}));
   }
-  return value(facts.empty() ? ExitCode::nothing_ran : ExitCode::green);
+  return value(facts.empty()        ? ExitCode::nothing_ran
+               : answers_fit(facts) ? ExitCode::green
+                                    : ExitCode::unknown);
 }
 
 Action setup(cli::Options& takes) {
