@@ -119,6 +119,25 @@ struct Seen {
   }
 };
 
+/// The cells of one platform, for every row.
+void add_cells(Legs platform, std::vector<ApiRow>& rows) {
+  std::map<std::string_view, std::vector<const Cell*>> by_scenario;
+  for (const PlacedCell& cell : cells_of(platform)) by_scenario[cell->scenario].push_back(cell);
+  const std::vector<LoopRow> loops = platform.catalogue().loops;
+  for (ApiRow& row : rows) {
+    std::map<std::string_view, Seen> seen;
+    for (const std::string& scenario : row.scenarios) {
+      for (const Cell* cell : by_scenario[scenario]) seen[cell->loop].add(*cell);
+    }
+    for (const LoopRow& loop : loops) {
+      const Seen& here = seen[loop.name];
+      row.cells.push_back({loop.name, platform.platform(), support_of(loop, row.capability),
+                           here.worst == 0 ? "untested" : std::string(name(here.outcome)),
+                           here.passed, here.judged, here.planned});
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view capability_of(std::string_view entry) {
@@ -131,33 +150,25 @@ std::string_view capability_of(std::string_view entry) {
   return {};
 }
 
-std::vector<ApiRow> api_table(const Run& run) {
+std::vector<ApiRow> api_table(Legs legs) {
+  const Catalogue catalogue = legs.catalogue();
   std::set<std::string_view> capabilities;
-  for (const CapabilityRow& row : run.catalogue.capabilities) capabilities.insert(row.id);
-  std::map<std::string_view, std::vector<const Cell*>> by_scenario;
-  for (const Cell& cell : run.cells) by_scenario[cell.scenario].push_back(&cell);
-
+  for (const CapabilityRow& row : catalogue.capabilities) capabilities.insert(row.id);
+  std::map<std::string_view, std::vector<const ScenarioRow*>> by_entry;
+  for (const ScenarioRow& scenario : catalogue.scenarios) {
+    for (const std::string& entry : scenario.api) by_entry[entry].push_back(&scenario);
+  }
   std::vector<ApiRow> rows;
-  for (const ApiGroupRow& group : run.catalogue.api) {
+  for (const ApiGroupRow& group : catalogue.api) {
     for (const std::string& entry : group.entries) {
       ApiRow& row = rows.emplace_back();
       row.group = group.title;
       row.entry = entry;
       row.capability = capabilities.count(entry) != 0 ? entry : capability_of(entry);
-      std::map<std::string_view, Seen> seen;
-      for (const ScenarioRow& scenario : run.catalogue.scenarios) {
-        if (!has(scenario.api, entry)) continue;
-        row.scenarios.push_back(scenario.id);
-        for (const Cell* cell : by_scenario[scenario.id]) seen[cell->loop].add(*cell);
-      }
-      for (const LoopRow& loop : run.catalogue.loops) {
-        const Seen& here = seen[loop.name];
-        row.cells.push_back({loop.name, support_of(loop, row.capability),
-                             here.worst == 0 ? "untested" : std::string(name(here.outcome)),
-                             here.passed, here.judged, here.planned});
-      }
+      for (const ScenarioRow* scenario : by_entry[entry]) row.scenarios.push_back(scenario->id);
     }
   }
+  for (const Legs& platform : legs.by_platform()) add_cells(platform, rows);
   return rows;
 }
 

@@ -10,7 +10,7 @@
 namespace loopscope::reports {
 
 struct ApiCell {
-  std::string loop;
+  std::string loop, platform;
   std::string support;  // "native", "emulated", "absent"; "" for what every loop must have
   std::string status;   // the worst outcome of the entry's scenarios; "untested" without any
   std::size_t passed = 0, judged = 0, planned = 0;
@@ -20,11 +20,11 @@ struct ApiCell {
 struct ApiRow {
   std::string group, entry, capability;  // capability: the one that carries the entry, or ""
   std::vector<std::string> scenarios;    // those that name the entry
-  std::vector<ApiCell> cells;            // one for each loop of the catalogue
+  std::vector<ApiCell> cells;            // by platform: one for each loop of the catalogue
   friend bool operator==(const ApiRow&, const ApiRow&) = default;
 };
 
-std::vector<ApiRow> api_table(const Run& run);
+std::vector<ApiRow> api_table(Legs legs);
 /// The capability that an entry of the API index belongs to; "" when every loop must have it.
 std::string_view capability_of(std::string_view entry);
 

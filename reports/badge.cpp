@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "reports/compare.hpp"
 #include "reports/tally.hpp"
 #include "reports/text.hpp"
 
@@ -17,13 +18,13 @@ struct Kept {
   std::vector<std::string_view> loops;
 };
 
-Kept count(const Run& run) {
+Kept count(Legs legs) {
   Kept kept;
-  for (const Cell& cell : run.cells) {
-    const ScenarioRow* scenario = run.scenario(cell.scenario);
-    const LoopRow* loop = run.loop(cell.loop);
-    const bool judged =
-        cell.outcome == Outcome::pass || cell.outcome == Outcome::diverges || is_red(cell.outcome);
+  for (const PlacedCell& placed : cells_of(legs)) {
+    const Cell& cell = *placed;
+    const ScenarioRow* scenario = placed.leg->scenario(cell.scenario);
+    const LoopRow* loop = placed.leg->loop(cell.loop);
+    const bool judged = was_judged(cell);
     if (scenario == nullptr || scenario->level != "must" || !judged) continue;
     if (loop != nullptr && loop->family == "reference") continue;
     kept.judged += 1;
@@ -36,14 +37,26 @@ Kept count(const Run& run) {
   return kept;
 }
 
+/// The operating systems, each once: "Linux, Darwin".
+std::string places(Legs legs) {
+  std::vector<std::string> systems;
+  for (const Run& leg : legs) {
+    const std::string os = text_of(leg.header.host, "os");
+    if (os.empty() || std::find(systems.begin(), systems.end(), os) != systems.end()) continue;
+    systems.push_back(os);
+  }
+  return fmt::format("{}", fmt::join(systems, ", "));
+}
+
 }  // namespace
 
-Badge badge_of(const Run& run) {
+Badge badge_of(const Report& report) {
   Badge badge;
-  const std::string said = verdict(run);
+  const Legs legs(report);
+  const std::string said = verdict(legs);
   badge.colour = said == "green" ? "brightgreen" : said == "red" ? "red" : "lightgrey";
-  const Kept kept = count(run);
-  const std::string os = text_of(run.header.host, "os");
+  const Kept kept = count(legs);
+  const std::string where = places(legs);
   if (kept.judged == 0) {
     badge.message = "nothing was judged";
     badge.colour = "lightgrey";
@@ -53,9 +66,9 @@ Badge badge_of(const Run& run) {
       one_line(fmt::format("must {}/{} \u00b7 {}{}{}{}{}", kept.passed, kept.judged,
                            kept.loops.size() == 1 ? std::string(kept.loops.front())
                                                   : fmt::format("{} loops", kept.loops.size()),
-                           kept.proved ? " (proved)" : "", os.empty() ? "" : " \u00b7 ", os,
-                           run.complete ? "" : " \u00b7 incomplete"));
-  if (run.restriction) badge.message += one_line(" \u00b7 " + run.restriction->query);
+                           kept.proved ? " (proved)" : "", where.empty() ? "" : " \u00b7 ", where,
+                           legs.complete() ? "" : " \u00b7 incomplete"));
+  if (report.restriction) badge.message += one_line(" \u00b7 " + report.restriction->query);
   return badge;
 }
 

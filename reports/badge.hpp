@@ -16,6 +16,6 @@ struct Badge {
 
 /// Counts cells of level must that ran, in loops that are no reference; without any, says so. One
 /// number for all would hide what is missing, so what is red or unknown decides the colour.
-Badge badge_of(const Run& run);
+Badge badge_of(const Report& report);
 
 }  // namespace loopscope::reports

@@ -13,17 +13,17 @@ namespace loopscope::reports {
 namespace {
 
 /// Which loops stand out: the one whose behaviour no other loop shows, if all others agree.
-std::string pattern_of(const std::vector<const Cell*>& cells) {
-  std::map<std::string, std::vector<const Cell*>> by_behaviour;
-  for (const Cell* cell : cells) by_behaviour[behaviour(*cell)].push_back(cell);
+std::string pattern_of(Legs legs, const std::vector<PlacedCell>& cells) {
+  std::map<std::string, std::vector<PlacedCell>> by_behaviour;
+  for (const PlacedCell& cell : cells) by_behaviour[behaviour(*cell)].push_back(cell);
   if (by_behaviour.size() != 2 || cells.size() < 3) return "the loops disagree";
   const auto& first = by_behaviour.begin()->second;
   const auto& second = by_behaviour.rbegin()->second;
   if (first.size() == second.size()) return "the loops disagree";
   const auto& odd = first.size() < second.size() ? first : second;
-  if (odd.size() == 1) return odd.front()->loop + " alone differs";
   std::vector<std::string> names;
-  for (const Cell* cell : odd) names.push_back(cell->loop);
+  for (const PlacedCell& cell : odd) names.push_back(legs.column(*cell.leg, cell->loop));
+  if (odd.size() == 1) return names.front() + " alone differs";
   return fmt::format("{} differ from the others", fmt::join(names, " and "));
 }
 
@@ -55,7 +55,9 @@ std::pair<int, std::string> cause_of(const Cell& cell) {
   }
 }
 
-std::vector<Cause> group(std::map<std::pair<int, std::string>, std::vector<const Cell*>> groups) {
+using CauseKey = std::pair<int, std::string>;
+
+std::vector<Cause> group(std::map<CauseKey, std::vector<PlacedCell>> groups) {
   std::vector<Cause> causes;
   for (auto& [key, cells] : groups) causes.push_back({key.second, std::move(cells)});
   return causes;
@@ -114,6 +116,12 @@ std::string behaviour(const Cell& cell) {
   return std::string(name(cell.outcome)) + (cell.variant.empty() ? "" : ":" + cell.variant);
 }
 
+bool same_rule(const ScenarioRow* a, const ScenarioRow* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  return a->promise == b->promise && a->source == b->source && a->level == b->level &&
+         a->authority == b->authority;
+}
+
 std::string_view name(Relation relation) {
   switch (relation) {
     case Relation::only_this_loop:
@@ -150,20 +158,25 @@ Relation relation(const Run& run, const Cell& cell, std::string_view reference) 
   return there ? Relation::only_this_loop : Relation::also_reference;
 }
 
-std::vector<Divergence> divergences(const Run& run) {
-  std::map<std::string_view, std::vector<const Cell*>> judged;
-  for (const Cell& cell : run.cells) {
-    if (cell.repeat == 0 && was_judged(cell)) judged[cell.scenario].push_back(&cell);
+std::vector<Divergence> divergences(Legs legs) {
+  std::map<std::string_view, std::vector<PlacedCell>> judged;
+  std::vector<std::string_view> order;
+  for (const Run& leg : legs) {
+    for (const ScenarioRow& row : leg.catalogue.scenarios) {
+      if (judged.try_emplace(row.id).second) order.push_back(row.id);
+    }
+  }
+  for (const PlacedCell& cell : cells_of(legs)) {
+    const auto at = judged.find(cell->scenario);
+    if (at != judged.end() && cell->repeat == 0 && was_judged(*cell)) at->second.push_back(cell);
   }
   std::vector<Divergence> found;
-  for (const ScenarioRow& scenario : run.catalogue.scenarios) {
-    const auto at = judged.find(scenario.id);
-    if (at == judged.end()) continue;
-    const auto& cells = at->second;
-    const bool agree = std::all_of(cells.begin(), cells.end(), [&](const Cell* cell) {
+  for (const std::string_view id : order) {
+    const std::vector<PlacedCell>& cells = judged[id];
+    const bool agree = std::all_of(cells.begin(), cells.end(), [&](const PlacedCell& cell) {
       return behaviour(*cell) == behaviour(*cells.front());
     });
-    if (!agree) found.push_back({&scenario, cells, pattern_of(cells)});
+    if (!agree) found.push_back({legs.scenario(id), cells, pattern_of(legs, cells)});
   }
   return found;
 }
@@ -185,34 +198,34 @@ std::vector<WhyStep> why_chain(const Run& run, const Cell& cell) {
   return steps;
 }
 
-std::vector<Cause> attention_by_cause(const Run& run) {
-  std::map<std::pair<int, std::string>, std::vector<const Cell*>> groups;
-  for (const Cell& cell : run.cells) {
-    if (needs_attention(cell)) groups[cause_of(cell)].push_back(&cell);
+std::vector<Cause> attention_by_cause(Legs legs) {
+  std::map<CauseKey, std::vector<PlacedCell>> groups;
+  for (const PlacedCell& cell : cells_of(legs)) {
+    if (needs_attention(*cell)) groups[cause_of(*cell)].push_back(cell);
   }
   return group(std::move(groups));
 }
 
-std::vector<Cause> known_by_cause(const Run& run) {
-  std::map<std::pair<int, std::string>, std::vector<const Cell*>> groups;
-  for (const Cell& cell : run.cells) {
-    if (needs_attention(cell) || !cell.expectation || cell.outcome == Outcome::pass) continue;
-    groups[{0, cell.expectation->why}].push_back(&cell);
+std::vector<Cause> known_by_cause(Legs legs) {
+  std::map<CauseKey, std::vector<PlacedCell>> groups;
+  for (const PlacedCell& cell : cells_of(legs)) {
+    if (needs_attention(*cell) || !cell->expectation || cell->outcome == Outcome::pass) continue;
+    groups[{0, cell->expectation->why}].push_back(cell);
   }
   return group(std::move(groups));
 }
 
-std::vector<Cause> not_attempted_by_cause(const Run& run) {
-  std::map<std::pair<int, std::string>, std::vector<const Cell*>> groups;
-  for (const Cell& cell : run.cells) {
-    if (cell.outcome == Outcome::skip) {
-      const bool fact = !cell.missing_fact.empty();
-      groups[{0, fact ? "the fact " + cell.missing_fact : first_line(cell.reason)}].push_back(
-          &cell);
-    } else if (cell.outcome == Outcome::unsupported) {
-      const bool cap = !cell.missing_cap.empty();
-      const std::string what = cap ? "lacks " + cell.missing_cap : first_line(cell.reason);
-      groups[{1, cell.loop + ": " + what}].push_back(&cell);
+std::vector<Cause> not_attempted_by_cause(Legs legs) {
+  std::map<CauseKey, std::vector<PlacedCell>> groups;
+  for (const PlacedCell& cell : cells_of(legs)) {
+    if (cell->outcome == Outcome::skip) {
+      const bool fact = !cell->missing_fact.empty();
+      groups[{0, fact ? "the fact " + cell->missing_fact : first_line(cell->reason)}].push_back(
+          cell);
+    } else if (cell->outcome == Outcome::unsupported) {
+      const bool cap = !cell->missing_cap.empty();
+      const std::string what = cap ? "lacks " + cell->missing_cap : first_line(cell->reason);
+      groups[{1, cell->loop + ": " + what}].push_back(cell);
     }
   }
   return group(std::move(groups));

@@ -15,6 +15,9 @@ bool was_judged(const Cell& cell);
 /// What makes two results the same for a reader: the outcome, and which variant of it.
 std::string behaviour(const Cell& cell);
 
+/// Whether two rows are the same promise: text, source, level and authority. Null equals null.
+bool same_rule(const ScenarioRow* a, const ScenarioRow* b);
+
 /// How a cell compares with the reference column (libuv) in the same scenario.
 enum class Relation : std::uint8_t {
   none,            // nothing to say: both pass, or one of them was not attempted
@@ -30,10 +33,10 @@ Relation relation(const Run& run, const Cell& cell, std::string_view reference);
 /// A scenario on which the loops that ran it do not agree.
 struct Divergence {
   const ScenarioRow* scenario = nullptr;
-  std::vector<const Cell*> cells;  // the first repeat of each loop that ran it, in column order
-  std::string pattern;             // "libuv alone differs", "the loops disagree"
+  std::vector<PlacedCell> cells;  // the first repeat of each loop that ran it, in column order
+  std::string pattern;            // "libuv alone differs", "the loops disagree"
 };
-std::vector<Divergence> divergences(const Run& run);
+std::vector<Divergence> divergences(Legs legs);
 
 /// Why a cell has the outcome that it has, from the cell down to the errno.
 struct WhyStep {
@@ -45,14 +48,14 @@ std::vector<WhyStep> why_chain(const Run& run, const Cell& cell);
 /// Cells that share a cause.
 struct Cause {
   std::string title;
-  std::vector<const Cell*> cells;
+  std::vector<PlacedCell> cells;
 };
 /// What needs attention: red, unknown, and whatever is not as expected. The most severe first.
-std::vector<Cause> attention_by_cause(const Run& run);
+std::vector<Cause> attention_by_cause(Legs legs);
 /// Known failures that failed as expected.
-std::vector<Cause> known_by_cause(const Run& run);
+std::vector<Cause> known_by_cause(Legs legs);
 /// Cells that were not attempted, by missing capability or fact.
-std::vector<Cause> not_attempted_by_cause(const Run& run);
+std::vector<Cause> not_attempted_by_cause(Legs legs);
 
 /// A measured fact as one phrase: "no (denied)", "65536 bytes", "373 us (p99)".
 std::string fact_text(const Fact& fact);

@@ -31,8 +31,8 @@ def check(condition, what):
         raise Failure(what)
 
 
-def rendered(tool, name, journal):
-    done = subprocess.run([tool, name, journal], check=True, stdout=subprocess.PIPE)
+def rendered(tool, name, journals):
+    done = subprocess.run([tool, name, *journals], check=True, stdout=subprocess.PIPE)
     return done.stdout.decode("utf-8")
 
 
@@ -53,10 +53,10 @@ def class_of(cell):
     return "fail" if cell["outcome"] in KEPT | {"fail", "leak"} else "error"
 
 
-def junit(tool, journal, report):
-    root = ElementTree.fromstring(rendered(tool, "junit", journal))
+def junit(tool, journals, report):
+    root = ElementTree.fromstring(rendered(tool, "junit", journals))
     want = collections.Counter(class_of(cell) for cell in report["cells"])
-    want["error"] += not report["complete"]
+    want["error"] += sum(not leg["complete"] for leg in report["legs"])
     names = {"tests": None, "failures": "fail", "errors": "error", "skipped": "skip"}
     for attribute, kind in names.items():
         expected = sum(want.values()) if kind is None else want[kind]
@@ -79,8 +79,8 @@ def junit(tool, journal, report):
           f"junit: outcomes {outcomes}")
 
 
-def tap(tool, journal, report):
-    text = rendered(tool, "tap", journal)
+def tap(tool, journals, report):
+    text = rendered(tool, "tap", journals)
     lines = text.split("\n")
     check(lines[:2] == ["TAP version 14", f"1..{len(report['cells'])}"], f"tap: begins {lines[:2]}")
     points = [line for line in lines if re.match(r"(not )?ok \d+ - ", line)]
@@ -109,8 +109,8 @@ def tap(tool, journal, report):
           f"{failing} points fail:\n{out[-1000:]}")
 
 
-def rows(tool, journal, report):
-    table = [json.loads(line) for line in rendered(tool, "rows", journal).split("\n") if line]
+def rows(tool, journals, report):
+    table = [json.loads(line) for line in rendered(tool, "rows", journals).split("\n") if line]
     check(len(table) == len(report["cells"]), f"rows: {len(table)} rows")
     check(all(row.keys() == table[0].keys() for row in table), "rows: keys differ between rows")
     for key in table[0]:
@@ -128,8 +128,8 @@ def rows(tool, journal, report):
     check(attention == sum(map(needs_attention, report["cells"])), f"rows: {attention} to look at")
 
 
-def annotations(tool, journal, report):
-    lines = rendered(tool, "annotations", journal).rstrip("\n").split("\n")
+def annotations(tool, journals, report):
+    lines = rendered(tool, "annotations", journals).rstrip("\n").split("\n")
     kinds = collections.Counter()
     for line in lines:
         match = re.fullmatch(r"::(error|warning|notice) title=([^,:]*)::(.*)", line)
@@ -145,11 +145,11 @@ def annotations(tool, journal, report):
           f"annotations: {kinds['error']} errors for {red} red cells")
 
 
-def badges(tool, journal, report):
-    badge = json.loads(rendered(tool, "badge", journal))
+def badges(tool, journals, report):
+    badge = json.loads(rendered(tool, "badge", journals))
     check(badge.keys() == {"schemaVersion", "label", "message", "color"}, f"badge: {badge}")
     must = {row["id"] for row in report["catalogue"]["scenarios"] if row["level"] == "must"}
-    reference = {row["name"] for row in report["catalogue"]["loops"]
+    reference = {row["name"] for leg in report["legs"] for row in leg["loops"]
                  if row["family"] == "reference"}
     judged = [cell["outcome"] for cell in report["cells"]
               if cell["scenario"] in must and cell["loop"] not in reference
@@ -158,7 +158,7 @@ def badges(tool, journal, report):
     check(badge["message"].startswith(want), f"badge: {badge['message']}, expected {want}")
     colour = {"green": "brightgreen", "red": "red", "unknown": "lightgrey"}[report["verdict"]]
     check(badge["color"] == (colour if judged else "lightgrey"), f"badge: {badge['color']}")
-    svg = ElementTree.fromstring(rendered(tool, "badge_svg", journal))
+    svg = ElementTree.fromstring(rendered(tool, "badge_svg", journals))
     said = "".join(svg.find("{http://www.w3.org/2000/svg}title").itertext())
     check(said == f"{badge['label']}: {badge['message']}", f"badge_svg says {said!r}")
     tags = {element.tag.rpartition("}")[2] for element in svg.iter()}
@@ -170,18 +170,21 @@ def main(argv):
         print(__doc__, file=sys.stderr)
         return 64
     tool = argv[1]
-    journals = [pathlib.Path(name) for name in argv[2:]] or sorted(
+    paths = [pathlib.Path(name) for name in argv[2:]] or sorted(
         (HERE / "testdata").glob("*.ndjson"))
+    # Each alone, and all of them as the legs of one report.
+    reports = [[path] for path in paths] + [paths]
     try:
-        for journal in journals:
-            report = json.loads(rendered(tool, "json", journal))
+        for journals in reports:
+            report = json.loads(rendered(tool, "json", journals))
+            check(len(report["legs"]) == len(journals), f"{len(report['legs'])} legs")
             for consumer in (junit, tap, rows, annotations, badges):
-                consumer(tool, journal, report)
+                consumer(tool, journals, report)
     except (Failure, ElementTree.ParseError) as failure:
-        print(f"FAILED: {journal.name}: {failure}")
+        print(f"FAILED: {', '.join(path.name for path in journals)}: {failure}")
         return 1
-    print(f"{len(journals)} journals: every consumer counts what the JSON report holds")
-    return 0 if journals else 1
+    print(f"{len(reports)} reports: every consumer counts what the JSON report holds")
+    return 0 if paths else 1
 
 
 if __name__ == "__main__":

@@ -61,12 +61,6 @@ std::vector<std::string> reason(const Repeats& repeats) {
   return parts;
 }
 
-bool same_rule(const ScenarioRow* before, const ScenarioRow* after) {
-  if (before == nullptr || after == nullptr) return before == after;
-  return before->promise == after->promise && before->source == after->source &&
-         before->level == after->level && before->authority == after->authority;
-}
-
 /// Nothing when nothing changed.
 std::optional<Change> change_between(const Run& before, const Run& after, const Repeats& was,
                                      const Repeats& is) {

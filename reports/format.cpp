@@ -12,9 +12,10 @@ const Format* find_format(std::string_view name) {
   return nullptr;
 }
 
-Result<std::string> render(std::string_view format, const Run& run, const RenderOptions& options) {
+Result<std::string> render(std::string_view format, const Report& report,
+                           const RenderOptions& options) {
   const Format* found = find_format(format);
-  if (found != nullptr) return found->render(run, options);
+  if (found != nullptr) return found->render(report, options);
   std::string known;
   for (const Format* row : all_formats())
     fmt::format_to(std::back_inserter(known), " {}", row->name);

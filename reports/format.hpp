@@ -1,4 +1,4 @@
-// Formats: each a pure function from a Run to a document.
+// Formats: each a pure function from a Report to a document.
 #pragma once
 
 #include <span>
@@ -18,12 +18,12 @@ struct Format {
   std::string_view name;         // "html"; used on the command line
   std::string_view extension;    // ".html"
   std::string_view description;  // one phrase for a list of formats
-  Result<std::string> (*render)(const Run& run, const RenderOptions& options);
+  Result<std::string> (*render)(const Report& report, const RenderOptions& options);
 };
 
-/// Renders a run in the format of that name.
+/// Renders a report in the format of that name.
 /// errors  Errc::invalid_argument for an unknown name; the detail lists the known ones.
-Result<std::string> render(std::string_view format, const Run& run,
+Result<std::string> render(std::string_view format, const Report& report,
                            const RenderOptions& options = {});
 /// By exact name; null when unknown.
 const Format* find_format(std::string_view name);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "reports/compare.hpp"
 #include "reports/format.hpp"
 #include "reports/html/writer.hpp"
 #include "reports/tally.hpp"
@@ -25,7 +26,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 }
 
 std::string rendered(const char* format, const std::string& journal) {
-  return render(format, stored_run(journal)).value();
+  return render(format, stored_report(journal)).value();
 }
 
 /// The page without its script and style.
@@ -49,7 +50,7 @@ TEST_CASE("formats: each has a name, an extension, a description, and can be fou
   }
   CHECK(names == std::set<std::string_view>{"annotations", "badge", "badge_svg", "console", "html",
                                             "json", "junit", "rows", "summary", "tap"});
-  const Result<std::string> unknown = render("hmtl", stored_run("golden.ndjson"));
+  const Result<std::string> unknown = render("hmtl", stored_report("golden.ndjson"));
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().is(Errc::invalid_argument));
   CHECK(unknown.error().detail.find("console html json summary junit tap") != std::string::npos);
@@ -89,8 +90,8 @@ TEST_CASE("formats: every planned cell stands in JSON and HTML, also in an incom
   const std::string parts[] = {whole, whole.substr(0, whole.size() * 3 / 4)};
   for (const std::string& text : parts) {
     const Run run = load_text(text).value();
-    const Json report = Json::parse(render("json", run).value());
-    const std::string page = render("html", run).value();
+    const Json report = Json::parse(render("json", report_of(run)).value());
+    const std::string page = render("html", report_of(run)).value();
     CHECK(report["cells"].size() == 70);
     CHECK(report["complete"].get<bool>() == run.complete);
     for (const Cell& cell : run.cells) {
@@ -104,7 +105,7 @@ TEST_CASE("formats: every planned cell stands in JSON and HTML, also in an incom
 
 TEST_CASE("formats: an incomplete run says so in every format") {
   const std::string whole = stored("golden.ndjson");
-  const Run run = load_text(whole.substr(0, whole.size() * 3 / 4)).value();
+  const Report run = report_of(load_text(whole.substr(0, whole.size() * 3 / 4)).value());
   CHECK(verdict(run) == "unknown");
   for (const Format* format : all_formats()) {
     CAPTURE(format->name);
@@ -144,8 +145,9 @@ TEST_CASE("html: ids and text are made safe") {
 
 TEST_CASE("json: limits, API entries and the reference are in the report") {
   const Json report = Json::parse(rendered("json", "golden.ndjson"));
-  CHECK(report["schema"] == "loopscope.report/1");
-  CHECK(report["reference"] == "libuv");
+  CHECK(report["schema"] == "loopscope.report/2");
+  CHECK(report["legs"][0]["reference"] == "libuv");
+  CHECK(report["legs"][0]["platform"] == "linux-x86_64");
   CHECK(report["verdict"] == "red");
   CHECK(report["limits"].size() == 30);
   std::size_t entries = 0;
@@ -155,8 +157,8 @@ TEST_CASE("json: limits, API entries and the reference are in the report") {
 
 TEST_CASE("console: a red line gives expected, observed and the command to see it again") {
   const Run run = stored_run("golden.ndjson");
-  const std::string plain = render("console", run).value();
-  const std::string colour = render("console", run, {.colour = true}).value();
+  const std::string plain = render("console", report_of(run)).value();
+  const std::string colour = render("console", report_of(run), {.colour = true}).value();
   CHECK(count(plain, "\033") == 0);
   CHECK(count(colour, "\033[31m") > 0);
   for (const Cell& cell : run.cells) {
@@ -167,7 +169,7 @@ TEST_CASE("console: a red line gives expected, observed and the command to see i
     CHECK(count(plain, "observed  " + cell.observed) >= 1);
   }
   CHECK(count(plain, "red  70/70 cells reported") == 1);
-  const std::string hostile = render("console", stored_run("hostile.ndjson")).value();
+  const std::string hostile = render("console", stored_report("hostile.ndjson")).value();
   CHECK(count(hostile, "\033") == 0);
 }
 
@@ -176,4 +178,54 @@ TEST_CASE("summary: a Markdown table row stays one line") {
   CHECK(count(page, "\n|") >= 10);
   CHECK(count(page, "\n\x1b") == 0);
   CHECK(count(page, " <script>") == 0);
+}
+
+// Goal: in a report of two machines nothing is lost and nothing is ambiguous. Method: the same run
+// as two legs, one of them with a cell that went otherwise; counts double, columns have platforms.
+TEST_CASE("formats: several legs name their platforms, and counts are sums") {
+  Report two = report_of(stored_run("golden.ndjson"));
+  two.legs.push_back(two.legs.front());
+  two.legs.back().platform = "macos-arm64";
+  two.legs.back().header.host = {{"os", "Darwin"}, {"kernel", "24.1"}, {"arch", "arm64"}};
+  Cell& changed = two.legs.back().cells.front();
+  REQUIRE(changed.outcome == Outcome::pass);
+  changed.outcome = Outcome::diverges;
+  changed.variant = "later";
+  const Json report = Json::parse(render("json", two).value());
+  CHECK(report["legs"].size() == 2);
+  CHECK(report["cells"].size() == 140);
+  CHECK(report["planned"] == 140);
+  CHECK(report["cells"][70]["leg"] == 1);
+  CHECK(report["cells"][70]["platform"] == "macos-arm64");
+  CHECK(report["limits"][0]["shown"].size() == 2);
+  CHECK(report["tallies"]["loops"].size() == 2 * two.legs[0].catalogue.loops.size());
+  for (const Json& row : report["api"]) {
+    CHECK(row["loops"].size() == 2 * two.legs[0].catalogue.loops.size());
+  }
+  const auto found = divergences(two);
+  const bool only_there = std::any_of(found.begin(), found.end(), [&](const Divergence& row) {
+    return row.scenario->id == changed.scenario &&
+           row.pattern == changed.loop + " @ macos-arm64 alone differs";
+  });
+  CHECK(only_there);
+  CHECK(contradictions(two).size() == 2);
+  for (const char* format : {"console", "summary", "junit", "tap", "annotations"}) {
+    CAPTURE(format);
+    const std::string page = render(format, two).value();
+    CHECK(count(page, "epoll @ linux-x86_64") > 0);
+    CHECK(count(page, "epoll @ macos-arm64") > 0);
+  }
+  const std::string rows = render("rows", two).value();
+  CHECK(count(rows, "\"platform\":\"macos-arm64\"") == 70);
+  CHECK(render("badge", two).value().find("Linux, Darwin") != std::string::npos);
+}
+
+TEST_CASE("platform_of: the system, and what a run was told to do without") {
+  Header header;
+  header.host = {{"os", "Darwin"}, {"arch", "arm64"}};
+  CHECK(platform_of(header) == "macos-arm64");
+  header.environment_options = {{"LOOPSCOPE_JOBS", "2"}, {"LOOPSCOPE_URING", "plain"}};
+  CHECK(platform_of(header) == "macos-arm64+uring=plain");
+  header.host = {{"os", "<b>"}, {"arch", "x/y z"}};
+  CHECK(platform_of(header) == "_b_-x_y_z+uring=plain");
 }

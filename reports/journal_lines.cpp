@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace loopscope::reports {
@@ -147,19 +148,6 @@ ScenarioRow read_scenario(const Json& row) {
   return scenario;
 }
 
-LoopRow read_loop(const Json& row) {
-  LoopRow loop;
-  get(row, "name", loop.name);
-  get(row, "family", loop.family);
-  get(row, "mechanism", loop.mechanism);
-  get(row, "version", loop.version);
-  get(row, "absent_because", loop.absent_because);
-  get(row, "native", loop.native);
-  get(row, "emulated", loop.emulated);
-  get(row, "clock_resolution_ns", loop.clock_resolution_ns);
-  return loop;
-}
-
 Backend read_backend(const Json& object) {
   Backend backend;
   get(object, "requested", backend.requested);
@@ -242,6 +230,25 @@ void read_identity(const Json& object, Cell& cell) {
 
 }  // namespace
 
+void check_schema(const std::string& schema, std::string_view known) {
+  const std::size_t slash = known.find('/') + 1;
+  const std::string_view family = known.substr(0, slash);
+  if (schema.rfind(family, 0) != 0) {
+    throw BadLine{fmt::format("the schema is \"{}\", not {}", schema, known)};
+  }
+  int major = 0, newest = 0;
+  std::from_chars(known.data() + slash, known.data() + known.size(), newest);
+  const char* begin = schema.data() + family.size();
+  const auto [end, code] = std::from_chars(begin, schema.data() + schema.size(), major);
+  if (code != std::errc{} || end == begin) {
+    throw BadLine{fmt::format("the schema \"{}\" has no version number", schema)};
+  }
+  if (major > newest) {
+    throw BadLine{fmt::format("the schema is {}, this loopscope reads up to {}; use a newer one",
+                              schema, known)};
+  }
+}
+
 Header read_header(const Json& object) {
   Header header;
   get(object, "schema", header.schema);
@@ -260,6 +267,19 @@ Header read_header(const Json& object) {
   }
   get(object, "environment_options", header.environment_options);
   return header;
+}
+
+LoopRow read_loop(const Json& row) {
+  LoopRow loop;
+  get(row, "name", loop.name);
+  get(row, "family", loop.family);
+  get(row, "mechanism", loop.mechanism);
+  get(row, "version", loop.version);
+  get(row, "absent_because", loop.absent_because);
+  get(row, "native", loop.native);
+  get(row, "emulated", loop.emulated);
+  get(row, "clock_resolution_ns", loop.clock_resolution_ns);
+  return loop;
 }
 
 Catalogue read_catalogue(const Json& object) {

@@ -1,4 +1,4 @@
-// The lines of a journal, each from JSON to a value of the model.
+// The lines of a journal, each from JSON to a value of the model and back.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -23,5 +23,21 @@ Fact read_fact(const Json& fact);
 std::vector<Cell> read_plan(const Json& plan);
 Cell read_cell(const Json& cell);
 Footer read_footer(const Json& footer);
+LoopRow read_loop(const Json& row);
+
+/// What the readers above turn into the same values again. Free-form fields are flat.
+Json header_json(const Header& header);
+/// A catalogue without its loops: what is the same on every machine.
+Json rules_json(const Catalogue& catalogue);
+Json loop_json(const LoopRow& loop);
+Json fact_json(const Fact& fact);
+Json plan_json(const std::vector<Cell>& cells);
+Json cell_json(const Cell& cell);
+Json footer_json(const Footer& footer);
+
+/// With the major version that this build reads and writes at the end.
+inline constexpr std::string_view kReportSchema = "loopscope.report/2";
+/// Throws BadLine when `schema` is of another family or of a newer major than `known`.
+void check_schema(const std::string& schema, std::string_view known);
 
 }  // namespace loopscope::reports

@@ -24,8 +24,8 @@ struct Votes {
   }
 };
 
-std::string os_of(const Run& run) {
-  const std::string os = text_of(run.header.host, "os");
+std::string os_of(Legs legs) {
+  const std::string os = text_of(legs.front().header.host, "os");
   return os == "Darwin" ? "macOS" : os;
 }
 
@@ -74,11 +74,11 @@ void count_fact(const LimitFact& bearing, const Fact& fact, Votes& votes, LimitL
   }
 }
 
-LimitLevel judge_system(const Limit& limit, const Run& run) {
+LimitLevel judge_system(const Limit& limit, Legs legs) {
   LimitLevel level;
   Votes votes;
   for (const LimitFact& bearing : limit.facts) {
-    const Fact* fact = run.fact(bearing.id);
+    const Fact* fact = legs.fact(bearing.id);
     if (fact != nullptr) count_fact(bearing, *fact, votes, level);
   }
   level.status = votes.status("permits");
@@ -96,20 +96,20 @@ LimitLevel judge_system(const Limit& limit, const Run& run) {
 
 using LoopNames = std::vector<std::string>;
 
-bool of_family(const Run& run, const Cell& cell, std::string_view family) {
-  const LoopRow* loop = run.loop(cell.loop);
+bool of_family(Legs legs, const Cell& cell, std::string_view family) {
+  const LoopRow* loop = legs.loop(cell.loop);
   return family.empty() || (loop != nullptr && loop->family == family);
 }
 
-void read_scenario(const LimitScenario& bearing, std::string_view family, const Run& run,
-                   Votes& votes, LimitLevel& level, LoopNames& deliver) {
+void read_scenario(const LimitScenario& bearing, std::string_view family, Legs legs, Votes& votes,
+                   LimitLevel& level, LoopNames& deliver) {
   std::map<Outcome, LoopNames> by_outcome;
-  for (const Cell& cell : run.cells) {
+  for (const PlacedCell& placed : cells_of(legs)) {
+    const Cell& cell = *placed;
     if (cell.scenario != bearing.id || cell.repeat != 0) continue;
-    if (!of_family(run, cell, family)) continue;
+    if (!of_family(legs, cell, family)) continue;
     by_outcome[cell.outcome].push_back(cell.loop);
-    const bool judged =
-        cell.outcome == Outcome::pass || cell.outcome == Outcome::diverges || is_red(cell.outcome);
+    const bool judged = was_judged(cell);
     if (!judged && cell.outcome != Outcome::unsupported) continue;
     if (bearing.means == PassMeans::shows) {
       votes.shown = votes.shown || judged;
@@ -130,12 +130,12 @@ void read_scenario(const LimitScenario& bearing, std::string_view family, const 
   level.evidence.push_back(fmt::format("{}{}: {}", bearing.id, means, fmt::join(parts, "; ")));
 }
 
-LimitLevel judge_loops(const Limit& limit, const Run& run) {
+LimitLevel judge_loops(const Limit& limit, Legs legs) {
   LimitLevel level;
   Votes votes;
   LoopNames deliver;
   for (const LimitScenario& bearing : limit.scenarios) {
-    read_scenario(bearing, limit.family, run, votes, level, deliver);
+    read_scenario(bearing, limit.family, legs, votes, level, deliver);
   }
   std::sort(deliver.begin(), deliver.end());
   deliver.erase(std::unique(deliver.begin(), deliver.end()), deliver.end());
@@ -159,15 +159,15 @@ void complete(LimitLevel& level, const std::string& why) {
 
 }  // namespace
 
-std::vector<LimitResult> judge_limits(const Run& run) {
-  const std::string os = os_of(run);
+std::vector<LimitResult> judge_limits(Legs platform) {
+  const std::string os = os_of(platform);
   std::vector<LimitResult> results;
   for (const Limit& limit : limits()) {
     LimitResult result{&limit, {"not_measured", {}, {}}, {"not_measured", {}, {}}};
     std::string why;
     if (applies(limit.platform, os)) {
-      result.system = judge_system(limit, run);
-      result.loops = judge_loops(limit, run);
+      result.system = judge_system(limit, platform);
+      result.loops = judge_loops(limit, platform);
     } else {
       why = fmt::format(": a claim about {}, and this machine runs {}", limit.platform,
                         os.empty() ? "something unnamed" : os);

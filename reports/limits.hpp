@@ -58,8 +58,8 @@ struct LimitResult {
   LimitLevel system;  // level 1
   LimitLevel loops;   // level 2
 };
-/// One result for each limit, in order. Where nothing bears on a limit the text is
-/// "not measured here", never a guess.
-std::vector<LimitResult> judge_limits(const Run& run);
+/// One result for each limit, in order. The legs are those of one platform. Where nothing bears on
+/// a limit the text is "not measured here", never a guess.
+std::vector<LimitResult> judge_limits(Legs platform);
 
 }  // namespace loopscope::reports

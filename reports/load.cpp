@@ -12,29 +12,11 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
+#include "harness/journal.hpp"
 #include "reports/journal_lines.hpp"
 
 namespace loopscope::reports {
 namespace {
-
-constexpr std::string_view kSchemaName = "loopscope.journal/";
-constexpr int kSchemaMajor = 1;
-
-void check_schema(const std::string& schema) {
-  if (schema.rfind(kSchemaName, 0) != 0) {
-    throw BadLine{fmt::format("the schema is \"{}\", not {}{}", schema, kSchemaName, kSchemaMajor)};
-  }
-  int major = 0;
-  const char* begin = schema.data() + kSchemaName.size();
-  const auto [end, code] = std::from_chars(begin, schema.data() + schema.size(), major);
-  if (code != std::errc{} || end == begin) {
-    throw BadLine{fmt::format("the schema \"{}\" has no version number", schema)};
-  }
-  if (major > kSchemaMajor) {
-    throw BadLine{fmt::format("the schema is {}, this loopscope reads up to {}{}; use a newer one",
-                              schema, kSchemaName, kSchemaMajor)};
-  }
-}
 
 class Loader {
  public:
@@ -44,7 +26,8 @@ class Loader {
     if (!header_seen_) {
       if (!object.contains("header")) throw BadLine{"a journal begins with a header"};
       run_.header = read_header(object.at("header"));
-      check_schema(run_.header.schema);
+      check_schema(run_.header.schema, kJournalSchema);
+      run_.platform = platform_of(run_.header);
       header_seen_ = true;
       return;
     }

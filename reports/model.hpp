@@ -1,9 +1,10 @@
-// Run: everything that one journal says, as values. Reports are computed from it and from nothing
-// else.
+// Run: everything that one journal says, as values. Report: one run, or several as its legs.
+// Documents are computed from it and from nothing else.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -215,7 +216,11 @@ struct Restriction {
   friend bool operator==(const Restriction&, const Restriction&) = default;
 };
 
+/// One run on one machine. In a report of several it is a leg.
 struct Run {
+  /// Where it ran, and with which mechanisms withheld: "linux-x86_64", "linux-x86_64+uring=plain",
+  /// or what the person who merged calls it. Lower-case letters, digits, "_", ".", "+", "=", "-".
+  std::string platform;
   Header header;
   Catalogue catalogue;
   std::vector<Fact> facts;
@@ -226,7 +231,6 @@ struct Run {
   bool complete = false;
   std::string incomplete_because;
   std::int64_t resumed = 0;  // how often the run was taken up again
-  std::optional<Restriction> restriction;  // set when something was left out on request
 
   const Cell* find(std::string_view loop, std::string_view scenario, std::int64_t repeat = 0) const;
   const Fact* fact(std::string_view id) const;
@@ -234,5 +238,65 @@ struct Run {
   const LoopRow* loop(std::string_view name) const;
   friend bool operator==(const Run&, const Run&) = default;
 };
+
+/// The label that a run has by itself, from its host and its environment options.
+std::string platform_of(const Header& header);
+
+/// What is rendered. Legs of the same platform are parts of one matrix, as shards are: no loop,
+/// scenario and repeat has two results on one platform.
+struct Report {
+  std::vector<Run> legs;                   // by platform, then by start; at least one
+  std::optional<Restriction> restriction;  // set when something was left out on request
+};
+
+/// A report of one run.
+Report report_of(Run run);
+/// By platform, then by start, then by id: the order that a report's legs have.
+void sort_legs(Report& report);
+
+/// A run, or the legs of a report: what most functions on reports take. Views, never owns.
+class Legs {
+ public:
+  Legs(const Run& run) : runs_(&run, 1) {}            // NOLINT: implicit
+  Legs(const Report& report) : runs_(report.legs) {}  // NOLINT: implicit
+  explicit Legs(std::span<const Run> runs) : runs_(runs) {}
+  auto begin() const { return runs_.begin(); }
+  auto end() const { return runs_.end(); }
+  std::size_t size() const { return runs_.size(); }
+  const Run& front() const { return runs_.front(); }
+  bool several() const { return runs_.size() > 1; }
+
+  /// Those of each platform; precondition: sorted by platform, as in a Report.
+  std::vector<Legs> by_platform() const;
+  const std::string& platform() const { return front().platform; }
+  /// The first leg's answer, or null.
+  const Fact* fact(std::string_view id) const;
+  /// The row of the leg that started last: newer rules replace older ones. Null when unknown.
+  const ScenarioRow* scenario(std::string_view id) const;
+  /// The first row in which the loop is present, or else any; null when unknown.
+  const LoopRow* loop(std::string_view name) const;
+  /// The union of the legs' catalogues: rows in the order of the first leg that has them.
+  Catalogue catalogue() const;
+  /// "epoll", and "epoll @ linux-x86_64" among several legs.
+  std::string column(const Run& leg, std::string_view loop) const;
+  bool complete() const;
+  /// Empty when complete; with the platforms' names among several legs.
+  std::string incomplete_because() const;
+  std::size_t planned() const;  // cells
+
+ private:
+  std::span<const Run> runs_;
+};
+
+/// A cell, and the leg that it belongs to. Stands for the cell.
+struct PlacedCell {
+  const Run* leg = nullptr;
+  const Cell* cell = nullptr;
+  const Cell& operator*() const { return *cell; }
+  const Cell* operator->() const { return cell; }
+  operator const Cell*() const { return cell; }  // NOLINT: implicit
+};
+/// All cells of all legs, in their order.
+std::vector<PlacedCell> cells_of(Legs legs);
 
 }  // namespace loopscope::reports

@@ -69,14 +69,14 @@ constexpr std::string_view kFields[] = {"area",  "level", "severity", "authority
                                         "needs", "api",   "fact"};
 
 bool chosen(const Node& node, const PlacedCell& placed) {
-  return (node.loops.empty() || any_matches(node.loops, placed.cell->loop)) &&
-         (node.platforms.empty() || any_matches(node.platforms, placed.platform));
+  return (node.loops.empty() || any_matches(node.loops, placed->loop)) &&
+         (node.platforms.empty() || any_matches(node.platforms, placed.leg->platform));
 }
 
 bool differ(const Node& node, const std::vector<PlacedCell>& cells) {
   std::set<std::string> seen;
   for (const PlacedCell& placed : cells) {
-    const Cell& cell = *placed.cell;
+    const Cell& cell = *placed;
     if (cell.repeat == 0 && was_judged(cell) && chosen(node, placed)) seen.insert(behaviour(cell));
   }
   return seen.size() > 1;
@@ -98,9 +98,9 @@ bool alone(const std::vector<const Cell*>& mine, const std::vector<const Cell*>&
 bool only(const Node& node, const std::vector<PlacedCell>& cells) {
   std::map<std::string_view, std::pair<std::vector<const Cell*>, std::vector<const Cell*>>> split;
   for (const PlacedCell& placed : cells) {
-    if (placed.cell->repeat != 0 || !was_judged(*placed.cell)) continue;
-    if (!node.platforms.empty() && !any_matches(node.platforms, placed.platform)) continue;
-    auto& [mine, others] = split[placed.platform];
+    if (placed->repeat != 0 || !was_judged(*placed)) continue;
+    if (!node.platforms.empty() && !any_matches(node.platforms, placed.leg->platform)) continue;
+    auto& [mine, others] = split[placed.leg->platform];
     (chosen(node, placed) ? mine : others).push_back(placed.cell);
   }
   return std::any_of(split.begin(), split.end(), [](const auto& platform) {
@@ -132,7 +132,7 @@ bool holds(const Node& node, const ScenarioRow& row, const std::vector<PlacedCel
     }
     case Kind::outcome:
       return std::any_of(cells.begin(), cells.end(), [&](const PlacedCell& placed) {
-        return chosen(node, placed) && has_outcome(node, *placed.cell);
+        return chosen(node, placed) && has_outcome(node, *placed);
       });
     case Kind::differs:
       return differ(node, cells);
@@ -142,7 +142,7 @@ bool holds(const Node& node, const ScenarioRow& row, const std::vector<PlacedCel
       break;
   }
   return std::any_of(cells.begin(), cells.end(),
-                     [](const PlacedCell& placed) { return needs_attention(*placed.cell); });
+                     [](const PlacedCell& placed) { return needs_attention(*placed); });
 }
 
 class Parser {
@@ -350,9 +350,9 @@ void add_once(Words& words, const std::string& word) {
   words.push_back(word);
 }
 
-std::size_t planned_scenarios(const Run& run) {
+std::size_t planned_scenarios(Legs legs) {
   std::set<std::string_view> ids;
-  for (const Cell& cell : run.cells) ids.insert(cell.scenario);
+  for (const PlacedCell& cell : cells_of(legs)) ids.insert(cell->scenario);
   return ids.size();
 }
 
@@ -390,11 +390,13 @@ QueryWords query_words(const std::vector<ScenarioRow>& scenarios) {
   return words;
 }
 
-QueryWords query_words(const Run& run) {
-  QueryWords words = query_words(run.catalogue.scenarios);
+QueryWords query_words(Legs legs) {
+  const Catalogue catalogue = legs.catalogue();
+  QueryWords words = query_words(catalogue.scenarios);
   words.has_cells = true;
-  for (const LoopRow& loop : run.catalogue.loops) add_once(words.loops, loop.name);
-  for (const Cell& cell : run.cells) add_once(words.loops, cell.loop);
+  for (const LoopRow& loop : catalogue.loops) add_once(words.loops, loop.name);
+  for (const PlacedCell& cell : cells_of(legs)) add_once(words.loops, cell->loop);
+  for (const Run& leg : legs) add_once(words.platforms, leg.platform);
   return words;
 }
 
@@ -420,16 +422,16 @@ bool Query::matches(const ScenarioRow& scenario, const std::vector<PlacedCell>& 
   return holds(*root_, scenario, cells);
 }
 
-std::vector<std::string> matching(const Query& query, const Run& run) {
-  std::map<std::string_view, std::vector<PlacedCell>> cells;
-  for (const Cell& cell : run.cells) cells[cell.scenario].push_back({{}, &cell});
-  std::vector<ScenarioRow> rows = run.catalogue.scenarios;
-  for (const Cell& cell : run.cells) {
-    if (run.scenario(cell.scenario) != nullptr) continue;
-    const bool fresh = std::none_of(rows.begin(), rows.end(),
-                                    [&](const auto& row) { return row.id == cell.scenario; });
-    if (fresh) rows.emplace_back().id = cell.scenario;
+std::vector<std::string> matching(const Query& query, Legs legs) {
+  std::map<std::string, std::vector<PlacedCell>, std::less<>> cells;
+  std::vector<ScenarioRow> rows = legs.catalogue().scenarios;
+  for (const ScenarioRow& row : rows) cells[row.id];
+  std::vector<std::string_view> unknown;
+  for (const PlacedCell& cell : cells_of(legs)) {
+    if (cells.count(cell->scenario) == 0) unknown.push_back(cell->scenario);
+    cells[cell->scenario].push_back(cell);
   }
+  for (const std::string_view id : unknown) rows.emplace_back().id = id;
   std::vector<std::string> ids;
   for (const ScenarioRow& row : rows) {
     if (query.matches(row, cells[row.id])) ids.push_back(row.id);
@@ -437,12 +439,9 @@ std::vector<std::string> matching(const Query& query, const Run& run) {
   return ids;
 }
 
-Run restricted(Run run, const std::string& query, const std::set<std::string, std::less<>>& ids) {
-  const std::size_t of = planned_scenarios(run);
-  const auto other = [&](const auto& row) { return ids.count(row.id) == 0; };
-  std::erase_if(run.catalogue.scenarios, other);
+Run restricted(Run run, const std::set<std::string, std::less<>>& ids) {
+  std::erase_if(run.catalogue.scenarios, [&](const auto& row) { return ids.count(row.id) == 0; });
   std::erase_if(run.cells, [&](const Cell& cell) { return ids.count(cell.scenario) == 0; });
-  run.restriction = Restriction{query, planned_scenarios(run), of};
   if (!run.footer) return run;
   run.footer->by_outcome.clear();
   run.footer->planned = static_cast<std::int64_t>(run.cells.size());
@@ -450,6 +449,14 @@ Run restricted(Run run, const std::string& query, const std::set<std::string, st
   run.footer->verdict = "green";  // the cells that are left say otherwise where they do
   run.footer->verdict = verdict(run);
   return run;
+}
+
+Report restricted(Report report, const std::string& query,
+                  const std::set<std::string, std::less<>>& ids) {
+  const std::size_t of = planned_scenarios(report);
+  for (Run& leg : report.legs) leg = restricted(std::move(leg), ids);
+  report.restriction = Restriction{query, planned_scenarios(report), of};
+  return report;
 }
 
 std::string_view query_help() {

@@ -21,8 +21,8 @@ struct QueryWords {
   std::vector<std::pair<std::string, std::vector<std::string>>> fields;
   bool has_cells = true;  // false: outcomes cannot be asked for
 };
-/// Those of a catalogue and of the cells of a run.
-QueryWords query_words(const Run& run);
+/// Those of a run or report.
+QueryWords query_words(Legs legs);
 /// Those of scenarios that were not run.
 QueryWords query_words(const std::vector<ScenarioRow>& scenarios);
 
@@ -32,12 +32,6 @@ struct QueryError {
   std::string what;               // "unknown outcome"
   std::vector<std::string> near;  // known words that may be meant, the nearest first
   std::string text() const;       // "unknown outcome \"fial\" at character 7; near: fail"
-};
-
-/// A cell and the platform that it ran on.
-struct PlacedCell {
-  std::string_view platform;
-  const Cell* cell = nullptr;
 };
 
 /// A parsed query. Immutable, cheap to copy, from any thread.
@@ -57,10 +51,13 @@ class Query {
 };
 
 /// The ids that match, in the order of the catalogue; then those that it does not know.
-std::vector<std::string> matching(const Query& query, const Run& run);
+std::vector<std::string> matching(const Query& query, Legs legs);
 /// The run with these scenarios alone, as if nothing else had been planned: its counts and its
-/// verdict are those of what is left. `restriction` says what was asked for.
-Run restricted(Run run, const std::string& query, const std::set<std::string, std::less<>>& ids);
+/// verdict are those of what is left.
+Run restricted(Run run, const std::set<std::string, std::less<>>& ids);
+/// The same of every leg; `restriction` says what was asked for.
+Report restricted(Report report, const std::string& query,
+                  const std::set<std::string, std::less<>>& ids);
 
 /// The grammar in a few lines, for a terminal.
 std::string_view query_help();

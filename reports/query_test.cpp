@@ -17,16 +17,15 @@ namespace {
 
 struct Board {
   std::vector<ScenarioRow> scenarios;
-  std::vector<Cell> cells;
-  std::vector<std::string> platforms;  // of each cell
+  std::vector<Run> legs;
   QueryWords words;
 
   std::vector<std::string> matching(const Query& query) const {
     std::vector<std::string> ids;
     for (const ScenarioRow& row : scenarios) {
       std::vector<PlacedCell> placed;
-      for (std::size_t i = 0; i < cells.size(); ++i) {
-        if (cells[i].scenario == row.id) placed.push_back({platforms[i], &cells[i]});
+      for (const PlacedCell& cell : cells_of(Legs(std::span(legs)))) {
+        if (cell->scenario == row.id) placed.push_back(cell);
       }
       if (query.matches(row, placed)) ids.push_back(row.id);
     }
@@ -48,8 +47,12 @@ Board board_of(const Json& file) {
     scenario.api = row["api"].get<std::vector<std::string>>();
     scenario.facts = row["facts"].get<std::vector<std::string>>();
   }
+  for (const Json& platform : file["platforms"]) board.legs.emplace_back().platform = platform;
   for (const Json& row : file["cells"]) {
-    Cell& cell = board.cells.emplace_back();
+    const auto leg = std::find_if(board.legs.begin(), board.legs.end(), [&](const Run& run) {
+      return run.platform == row["platform"].get<std::string>();
+    });
+    Cell& cell = leg->cells.emplace_back();
     cell.loop = row["loop"];
     cell.scenario = row["scenario"];
     cell.repeat = row["repeat"];
@@ -57,7 +60,6 @@ Board board_of(const Json& file) {
     cell.variant = row.value("variant", "");
     cell.standing = row.value("standing", "");
     if (row.contains("expectation")) cell.expectation.emplace();
-    board.platforms.push_back(row["platform"]);
   }
   board.words = query_words(board.scenarios);
   board.words.loops = file["loops"].get<std::vector<std::string>>();
@@ -114,12 +116,16 @@ TEST_CASE("query: an error says what, where and what may be meant") {
 
 // Goal: what a query leaves is consistent with itself. Method: by outcome, over all formats.
 TEST_CASE("query: a restricted run counts what is left, and every format says so") {
-  const Run whole = stored_run("golden.ndjson");
+  const Report report = stored_report("golden.ndjson");
+  const Run& whole = report.legs.front();
   const Query query = std::get<Query>(Query::parse("area(sched)", query_words(whole)));
   const std::vector<std::string> ids = matching(query, whole);
   REQUIRE_FALSE(ids.empty());
   REQUIRE(ids.size() < whole.catalogue.scenarios.size());
-  const Run part = restricted(whole, query.text(), {ids.begin(), ids.end()});
+  const Report restricted_report = restricted(report, query.text(), {ids.begin(), ids.end()});
+  const Run& part = restricted_report.legs.front();
+  CHECK(restricted_report.restriction->scenarios == ids.size());
+  CHECK(restricted_report.restriction->of == whole.catalogue.scenarios.size());
   CHECK(part.catalogue.scenarios.size() == ids.size());
   CHECK(part.cells.size() < whole.cells.size());
   CHECK(contradictions(part).empty());
@@ -128,7 +134,7 @@ TEST_CASE("query: a restricted run counts what is left, and every format says so
   CHECK((verdict(part) == "green") == !red);
   for (const Format* format : all_formats()) {
     CAPTURE(format->name);
-    const std::string page = format->render(part, {}).value();
+    const std::string page = format->render(restricted_report, {}).value();
     CHECK(page.find("area(sched)") != std::string::npos);
     CHECK(page.find("timer.never_early") == std::string::npos);
   }

@@ -25,6 +25,7 @@ inline Result<Run> load_text(const std::string& text) {
 }
 
 inline Run stored_run(const std::string& name) { return load_text(stored(name)).value(); }
+inline Report stored_report(const std::string& name) { return report_of(stored_run(name)); }
 
 inline const std::string kHeader =
     R"({"header":{"schema":"loopscope.journal/1","host":{"os":"Linux"}}})"

@@ -32,8 +32,8 @@ bool restrict_both(const std::string& query, reports::Run& before, reports::Run&
     const std::vector<std::string> found = cli::matching_scenarios(query, *run);
     ids.insert(found.begin(), found.end());
   }
-  before = restricted(std::move(before), query, ids);
-  after = restricted(std::move(after), query, ids);
+  before = restricted(std::move(before), ids);
+  after = restricted(std::move(after), ids);
   return !ids.empty();
 }
 

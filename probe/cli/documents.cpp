@@ -44,8 +44,8 @@ reports::Query parse_query(const std::string& query, const reports::QueryWords& 
            .next("loopscope explain query"));
 }
 
-std::vector<std::string> matching_scenarios(const std::string& query, const reports::Run& run) {
-  return matching(parse_query(query, reports::query_words(run)), run);
+std::vector<std::string> matching_scenarios(const std::string& query, reports::Legs legs) {
+  return matching(parse_query(query, reports::query_words(legs)), legs);
 }
 
 void write_document(const std::string& path, const std::string& text) {

@@ -15,7 +15,7 @@ reports::Run load_journal(const std::string& path);
 /// Warns, LS022, of a run that is incomplete.
 void warn_if_incomplete(const reports::Run& run, const std::string& path);
 /// The scenarios that a query matches; stops with LS012 when it cannot be understood.
-std::vector<std::string> matching_scenarios(const std::string& query, const reports::Run& run);
+std::vector<std::string> matching_scenarios(const std::string& query, reports::Legs legs);
 /// Stops with LS012.
 reports::Query parse_query(const std::string& query, const reports::QueryWords& words);
 /// To a file, or to standard output for "-". Written beside it and renamed: a reader never sees

@@ -29,8 +29,8 @@ int run(const Options& options) {
                   .fact("known", list_of_formats()));
   }
   const std::string path = cli::journal_path(options.journal);
-  reports::Run loaded = cli::load_journal(path);
-  cli::warn_if_incomplete(loaded, path);
+  reports::Report loaded = reports::report_of(cli::load_journal(path));
+  cli::warn_if_incomplete(loaded.legs.front(), path);
   if (!options.query.empty()) {
     const std::vector<std::string> ids = cli::matching_scenarios(options.query, loaded);
     loaded = reports::restricted(std::move(loaded), options.query, {ids.begin(), ids.end()});

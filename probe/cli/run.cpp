@@ -92,8 +92,8 @@ RunnerOptions runner_options(const Options& options, double limit_scale, std::in
   return runner;
 }
 
-void write_report(const reports::Run& run, std::string_view format, const fs::path& path) {
-  const Result<std::string> text = reports::render(format, run);
+void write_report(const reports::Report& report, std::string_view format, const fs::path& path) {
+  const Result<std::string> text = reports::render(format, report);
   if (!text.ok()) {
     cli::stop(Message("LS060", fmt::format("{} was not written", path.string()))
                   .fact("because", to_string(text.error())));
@@ -110,12 +110,13 @@ void write_reports(const std::string& journal, const fs::path& folder) {
                   .fact("because", to_string(run.error())),
               ExitCode::bug);
   }
+  const reports::Report report = reports::report_of(std::move(run).value());
   const Result<std::string> text =
-      reports::render("console", run.value(), {.colour = cli::colour_on(1)});
+      reports::render("console", report, {.colour = cli::colour_on(1)});
   if (text.ok()) cli::print(text.value());
   cli::print(fmt::format("{:<12} {}\n", "journal", journal));
-  write_report(run.value(), "json", folder / "report.json");
-  write_report(run.value(), "html", folder / "report.html");
+  write_report(report, "json", folder / "report.json");
+  write_report(report, "html", folder / "report.html");
 }
 
 JournalHeader header_for(const Options& options, const RunnerOptions& runner,

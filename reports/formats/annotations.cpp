@@ -48,11 +48,14 @@ std::string message_of(const Cell& cell) {
 }
 
 /// The cells of one kind, the most severe causes first; of those beyond ten, how many.
-void write_cells(std::string& page, std::string_view kind, const std::vector<const Cell*>& cells) {
+void write_cells(std::string& page, std::string_view kind, Legs legs,
+                 const std::vector<PlacedCell>& cells) {
   const std::size_t shown = cells.size() <= kShown ? cells.size() : kShown - 1;
   for (std::size_t i = 0; i < shown; ++i) {
     const Cell& cell = *cells[i];
-    command(page, kind, fmt::format("{} on {}: {}", cell.scenario, cell.loop, name(cell.outcome)),
+    command(page, kind,
+            fmt::format("{} on {}: {}", cell.scenario, legs.column(*cells[i].leg, cell.loop),
+                        name(cell.outcome)),
             message_of(cell));
   }
   if (shown < cells.size()) {
@@ -61,21 +64,22 @@ void write_cells(std::string& page, std::string_view kind, const std::vector<con
   }
 }
 
-Result<std::string> render_annotations(const Run& run, const RenderOptions&) {
-  std::vector<const Cell*> red, unknown;
-  for (const Cause& cause : attention_by_cause(run)) {
-    for (const Cell* cell : cause.cells) {
+Result<std::string> render_annotations(const Report& report, const RenderOptions&) {
+  const Legs legs(report);
+  std::vector<PlacedCell> red, unknown;
+  for (const Cause& cause : attention_by_cause(legs)) {
+    for (const PlacedCell& cell : cause.cells) {
       const bool judged = is_red(cell->outcome) || cell->standing == "stale_expectation";
       (judged ? red : unknown).push_back(cell);
     }
   }
   std::string page;
-  write_cells(page, "error", red);
-  write_cells(page, "warning", unknown);
-  if (!run.complete) command(page, "warning", "incomplete run", run.incomplete_because);
-  command(page, "notice", "loopscope: " + verdict(run),
-          fmt::format("{}/{} cells reported{}{}", reported(run), run.cells.size(),
-                      run.restriction ? "; " : "", restriction_text(run)));
+  write_cells(page, "error", legs, red);
+  write_cells(page, "warning", legs, unknown);
+  if (!legs.complete()) command(page, "warning", "incomplete run", legs.incomplete_because());
+  command(page, "notice", "loopscope: " + verdict(legs),
+          fmt::format("{}/{} cells reported{}{}", reported(legs), legs.planned(),
+                      report.restriction ? "; " : "", restriction_text(report)));
   return page;
 }
 

@@ -11,8 +11,8 @@ namespace {
 
 using namespace reports;
 
-Result<std::string> render_badge(const Run& run, const RenderOptions&) {
-  const Badge badge = badge_of(run);
+Result<std::string> render_badge(const Report& report, const RenderOptions&) {
+  const Badge badge = badge_of(report);
   return nlohmann::ordered_json{{"schemaVersion", 1},
                                 {"label", badge.label},
                                 {"message", badge.message},

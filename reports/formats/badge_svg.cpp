@@ -23,8 +23,8 @@ std::string_view fill_of(std::string_view colour) {
   return colour == "red" ? "#b3261e" : "#5f6368";
 }
 
-Result<std::string> render_badge_svg(const Run& run, const RenderOptions&) {
-  const Badge badge = badge_of(run);
+Result<std::string> render_badge_svg(const Report& report, const RenderOptions&) {
+  const Badge badge = badge_of(report);
   const double left = width_of(badge.label), right = width_of(badge.message);
   const double middle = left + 2 * kPadding, whole = middle + right + 2 * kPadding;
   reports::html::Page page;

@@ -58,9 +58,11 @@ std::string_view colour_of(const Cell& cell) {
 }
 
 /// One red or unknown cell: what was promised, what came, and how to see it again.
-void describe(const Cell& cell, Page& page) {
+void describe(Legs legs, const PlacedCell& placed, Page& page) {
+  const Cell& cell = *placed;
   page.line(fmt::format("{} {} on {}", page.in(colour_of(cell), name(cell.outcome)),
-                        page.in(kBold, cell.scenario), cell.loop));
+                        page.in(kBold, printable(cell.scenario)),
+                        printable(legs.column(*placed.leg, cell.loop))));
   const auto field = [&](std::string_view label, std::string_view text) {
     if (!text.empty()) page.line(fmt::format("  {:<9} {}", label, printable(text)));
   };
@@ -77,59 +79,69 @@ void describe(const Cell& cell, Page& page) {
   field("rerun", cell.rerun);
 }
 
-void table_of_loops(const Run& run, Page& page) {
-  const Tally all = tally_all(run);
+void table_of_loops(Legs legs, Page& page) {
+  const Tally all = tally_all(legs);
   std::vector<Outcome> shown;
   for (const Outcome outcome : kOutcomes) {
     if (all.of(outcome) != 0) shown.push_back(outcome);
   }
   std::size_t width = 4;
-  const std::vector<Tally> rows = tally_by_loop(run);
-  for (const Tally& tally : rows) width = std::max(width, tally.loop.size());
+  const std::vector<Tally> rows = tally_by_loop(legs);
+  for (const Tally& tally : rows) width = std::max(width, tally.column.size());
   std::string head = fmt::format("{:<{}}", "loop", width);
   for (const Outcome outcome : shown) {
     fmt::format_to(std::back_inserter(head), "  {}", name(outcome));
   }
   page.line(page.in(kBold, head));
   for (const Tally& tally : rows) {
-    const LoopRow* loop = run.loop(tally.loop);
-    const bool absent = loop != nullptr && !loop->absent_because.empty();
-    if (tally.total() == 0 && !absent) continue;
-    std::string line = fmt::format("{:<{}}", tally.loop, width);
+    const std::string absent = absence(legs, tally);
+    if (tally.total() == 0 && absent.empty()) continue;
+    std::string line = fmt::format("{:<{}}", printable(tally.column), width);
     for (const Outcome outcome : shown) {
       fmt::format_to(std::back_inserter(line), "  {:>{}}", tally.of(outcome), name(outcome).size());
     }
-    if (absent) fmt::format_to(std::back_inserter(line), "  absent: {}", loop->absent_because);
+    if (!absent.empty()) {
+      fmt::format_to(std::back_inserter(line), "  absent: {}", printable(absent));
+    }
     page.line(line);
   }
 }
 
-Result<std::string> render_console(const Run& run, const RenderOptions& options) {
+Result<std::string> render_console(const Report& report, const RenderOptions& options) {
+  const Legs legs(report);
   Page page(options.colour);
-  for (const Cause& cause : attention_by_cause(run)) {
+  for (const Cause& cause : attention_by_cause(legs)) {
     page.line(page.in(kBold, fmt::format("{} ({})", printable(cause.title), cause.cells.size())));
     const bool never_ran = cause.cells.front()->outcome == Outcome::notrun;
     const std::size_t shown =
         never_ran ? std::min(cause.cells.size(), kMostNotRun) : cause.cells.size();
-    for (std::size_t i = 0; i < shown; ++i) describe(*cause.cells[i], page);
+    for (std::size_t i = 0; i < shown; ++i) describe(legs, cause.cells[i], page);
     if (shown < cause.cells.size()) {
       page.line(fmt::format("... and {} more", cause.cells.size() - shown));
     }
     page.line("");
   }
-  table_of_loops(run, page);
+  table_of_loops(legs, page);
   page.line("");
-  for (const std::string& sentence : contradictions(run)) {
-    page.line(page.in(kYellow, "contradiction: " + sentence));
+  if (legs.several()) {
+    for (const Run& leg : legs) {
+      page.line(fmt::format("{}  {}", page.in(kBold, leg.platform), printable(leg_text(leg))));
+    }
+    page.line("");
   }
-  const std::string word = verdict(run);
+  for (const std::string& sentence : contradictions(legs)) {
+    page.line(page.in(kYellow, "contradiction: " + printable(sentence)));
+  }
+  const std::string word = verdict(legs);
   const std::string_view style = word == "red" ? kRed : word == "green" ? kGreen : kYellow;
-  std::string line = fmt::format("{}  {}/{} cells reported", page.in(style, word), reported(run),
-                                 run.cells.size());
-  if (run.footer) line += ", " + duration_text(run.footer->took_ns);
-  if (!run.complete) line += "; incomplete: " + run.incomplete_because;
+  std::string line =
+      fmt::format("{}  {}/{} cells reported", page.in(style, word), reported(legs), legs.planned());
+  std::int64_t took_ns = 0;
+  for (const Run& leg : legs) took_ns += leg.footer ? leg.footer->took_ns : 0;
+  if (took_ns != 0) line += ", " + duration_text(took_ns);
+  if (!legs.complete()) line += "; incomplete: " + printable(legs.incomplete_because());
   page.line(line);
-  if (run.restriction) page.line(printable(restriction_text(run)));
+  if (report.restriction) page.line(printable(restriction_text(report)));
   return page.take();
 }
 

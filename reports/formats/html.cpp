@@ -15,12 +15,17 @@ void fill(std::string& page, std::string_view placeholder, std::string_view cont
   if (at != std::string::npos) page.replace(at, placeholder.size(), content);
 }
 
-Result<std::string> render_html(const Run& run, const RenderOptions&) {
+Result<std::string> render_html(const Report& report, const RenderOptions&) {
+  const Run& run = report.legs.front();
   const reports::html::View view(run);
   reports::html::Page body;
-  if (run.restriction) {
+  if (report.restriction) {
     body.put("<p class=\"warning\" id=\"restriction\">Restricted by a {}.</p>",
-             restriction_text(run));
+             restriction_text(report));
+  }
+  if (report.legs.size() > 1) {
+    body.put("<p class=\"warning\">This page shows {}, the first of {} runs.</p>", run.platform,
+             report.legs.size());
   }
   reports::html::write_overview(body, view);
   reports::html::write_attention(body, view);

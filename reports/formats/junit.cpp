@@ -29,9 +29,10 @@ Verdict verdict_of(const Cell& cell) {
   return judged ? Verdict::failure : Verdict::error;
 }
 
-std::size_t count_of(const std::vector<const Cell*>& cells, Verdict wanted) {
-  return static_cast<std::size_t>(std::count_if(
-      cells.begin(), cells.end(), [&](const Cell* cell) { return verdict_of(*cell) == wanted; }));
+std::size_t count_of(const std::vector<PlacedCell>& cells, Verdict wanted) {
+  return static_cast<std::size_t>(
+      std::count_if(cells.begin(), cells.end(),
+                    [&](const PlacedCell& cell) { return verdict_of(*cell) == wanted; }));
 }
 
 /// One line: what a list of tests shows.
@@ -61,9 +62,10 @@ std::string details_of(const Cell& cell) {
   return text;
 }
 
-void write_case(Page& page, const Run& run, const Cell& cell) {
-  const ScenarioRow* scenario = run.scenario(cell.scenario);
-  page.put("    <testcase classname=\"{}.{}\" name=\"{}", cell.loop,
+void write_case(Page& page, std::string_view suite, const PlacedCell& placed) {
+  const Cell& cell = *placed;
+  const ScenarioRow* scenario = placed.leg->scenario(cell.scenario);
+  page.put("    <testcase classname=\"{}.{}\" name=\"{}", suite,
            scenario == nullptr ? "unknown" : scenario->topic, cell.scenario);
   if (cell.repeat != 0) page.put("[{}]", cell.repeat);
   page.put("\" time=\"{:.6f}\">\n", static_cast<double>(cell.took_ns) / 1e9);
@@ -86,51 +88,60 @@ void write_case(Page& page, const Run& run, const Cell& cell) {
   page.raw("    </testcase>\n");
 }
 
-void write_suite(Page& page, const Run& run, std::string_view loop) {
-  std::vector<const Cell*> cells;
+void write_suite(Page& page, const Report& report, const Tally& tally) {
+  std::vector<PlacedCell> cells;
   std::int64_t took_ns = 0;
-  for (const Cell& cell : run.cells) {
-    if (cell.loop != loop) continue;
-    cells.push_back(&cell);
-    took_ns += cell.took_ns;
+  for (const PlacedCell& cell : cells_of(report)) {
+    if (cell->loop != tally.loop || cell.leg->platform != tally.platform) continue;
+    cells.push_back(cell);
+    took_ns += cell->took_ns;
   }
   if (cells.empty()) return;
   page.put("  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"",
-           loop, cells.size(), count_of(cells, Verdict::failure), count_of(cells, Verdict::error),
-           count_of(cells, Verdict::skipped));
+           tally.column, cells.size(), count_of(cells, Verdict::failure),
+           count_of(cells, Verdict::error), count_of(cells, Verdict::skipped));
   // ISO 8601 without a zone, as the readers want it; it is UTC.
   page.put(" time=\"{:.6f}\" timestamp=\"{}\">\n", static_cast<double>(took_ns) / 1e9,
-           run.header.started_utc.substr(0, std::string_view("2026-01-01T00:00:00").size()));
-  if (run.restriction) {
+           cells.front().leg->header.started_utc.substr(
+               0, std::string_view("2026-01-01T00:00:00").size()));
+  if (report.restriction) {
     page.put("    <properties>\n      <property name=\"query\" value=\"{}\"/>\n    </properties>\n",
-             restriction_text(run));
+             restriction_text(report));
   }
-  for (const Cell* cell : cells) write_case(page, run, *cell);
+  for (const PlacedCell& cell : cells) write_case(page, tally.column, cell);
   page.raw("  </testsuite>\n");
 }
 
 /// An incomplete run is an error of its own: what is there may all have passed.
-void write_incomplete(Page& page, const Run& run) {
+void write_incomplete(Page& page, Legs legs, std::size_t missing) {
   page.put(
-      "  <testsuite name=\"loopscope\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">\n"
-      "    <testcase classname=\"loopscope.run\" name=\"complete\" time=\"0\">\n"
-      "      <error type=\"incomplete\" message=\"incomplete run: {}\"/>\n"
-      "    </testcase>\n  </testsuite>\n",
-      run.incomplete_because);
+      "  <testsuite name=\"loopscope\" tests=\"{}\" failures=\"0\" errors=\"{}\" skipped=\"0\" "
+      "time=\"0\">\n",
+      missing, missing);
+  for (const Run& leg : legs) {
+    if (leg.complete) continue;
+    page.put(
+        "    <testcase classname=\"{}\" name=\"complete\" time=\"0\">\n"
+        "      <error type=\"incomplete\" message=\"incomplete run: {}\"/>\n"
+        "    </testcase>\n",
+        legs.column(leg, "loopscope.run"), leg.incomplete_because);
+  }
+  page.raw("  </testsuite>\n");
 }
 
-Result<std::string> render_junit(const Run& run, const RenderOptions&) {
-  std::vector<const Cell*> cells;
-  for (const Cell& cell : run.cells) cells.push_back(&cell);
-  const std::size_t missing = run.complete ? 0 : 1;
+Result<std::string> render_junit(const Report& report, const RenderOptions&) {
+  const Legs legs(report);
+  const std::vector<PlacedCell> cells = cells_of(legs);
+  const auto missing = static_cast<std::size_t>(
+      std::count_if(legs.begin(), legs.end(), [](const Run& leg) { return !leg.complete; }));
   Page page;
   page.raw("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
   page.put(
       "<testsuites name=\"loopscope\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\">\n",
       cells.size() + missing, count_of(cells, Verdict::failure),
       count_of(cells, Verdict::error) + missing, count_of(cells, Verdict::skipped));
-  if (!run.complete) write_incomplete(page, run);
-  for (const Tally& tally : tally_by_loop(run)) write_suite(page, run, tally.loop);
+  if (missing != 0) write_incomplete(page, legs, missing);
+  for (const Tally& tally : tally_by_loop(legs)) write_suite(page, report, tally);
   page.raw("</testsuites>\n");
   return page.take();
 }

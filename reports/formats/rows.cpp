@@ -14,8 +14,9 @@ using Json = nlohmann::ordered_json;
 Json text_or_null(std::string_view text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 /// What is the same in every row: of which run and which machine it is.
-Json of_run(const Run& run) {
+Json of_run(const Report& report, const Run& run) {
   return {{"run_id", run.header.run_id},
+          {"platform", run.platform},
           {"started_utc", run.header.started_utc},
           {"os", text_or_null(text_of(run.header.host, "os"))},
           {"kernel", text_or_null(text_of(run.header.host, "kernel"))},
@@ -24,14 +25,16 @@ Json of_run(const Run& run) {
           {"commit", text_or_null(text_of(run.header.tool, "commit"))},
           {"complete", run.complete},
           {"incomplete_because", text_or_null(run.incomplete_because)},
-          {"query", text_or_null(run.restriction ? run.restriction->query : "")}};
+          {"query", text_or_null(report.restriction ? report.restriction->query : "")}};
 }
 
-Json row_of(const Run& run, const Cell& cell) {
+Json row_of(const Report& report, const PlacedCell& placed) {
+  const Run& run = *placed.leg;
+  const Cell& cell = *placed;
   static const ScenarioRow kUnknown;
   const ScenarioRow* known = run.scenario(cell.scenario);
   const ScenarioRow& scenario = known == nullptr ? kUnknown : *known;
-  Json row = of_run(run);
+  Json row = of_run(report, run);
   row.update(Json{
       {"loop", cell.loop},
       {"scenario", cell.scenario},
@@ -60,9 +63,9 @@ Json row_of(const Run& run, const Cell& cell) {
   return row;
 }
 
-Result<std::string> render_rows(const Run& run, const RenderOptions&) {
+Result<std::string> render_rows(const Report& report, const RenderOptions&) {
   std::string page;
-  for (const Cell& cell : run.cells) page += row_of(run, cell).dump() + '\n';
+  for (const PlacedCell& cell : cells_of(report)) page += row_of(report, cell).dump() + '\n';
   return page;
 }
 

@@ -15,8 +15,8 @@ using namespace reports;
 
 constexpr std::size_t kMostRows = 20;
 
-void table_of_loops(const Run& run, std::string& page) {
-  const Tally all = tally_all(run);
+void table_of_loops(Legs legs, std::string& page) {
+  const Tally all = tally_all(legs);
   std::vector<Outcome> shown;
   for (const Outcome outcome : kOutcomes) {
     if (all.of(outcome) != 0) shown.push_back(outcome);
@@ -27,31 +27,29 @@ void table_of_loops(const Run& run, std::string& page) {
   page += "\n|---|";
   for (std::size_t i = 0; i < shown.size(); ++i) page += "--:|";
   page += '\n';
-  for (const Tally& tally : tally_by_loop(run)) {
-    fmt::format_to(std::back_inserter(page), "| {} |", markdown_cell(tally.loop));
+  for (const Tally& tally : tally_by_loop(legs)) {
+    fmt::format_to(std::back_inserter(page), "| {} |", markdown_cell(tally.column));
     for (const Outcome outcome : shown) {
       fmt::format_to(std::back_inserter(page), " {} |", tally.of(outcome));
     }
-    const LoopRow* loop = run.loop(tally.loop);
-    if (tally.total() == 0 && loop != nullptr && !loop->absent_because.empty()) {
-      fmt::format_to(std::back_inserter(page), " absent: {} |",
-                     markdown_cell(loop->absent_because));
+    const std::string absent = absence(legs, tally);
+    if (tally.total() == 0 && !absent.empty()) {
+      fmt::format_to(std::back_inserter(page), " absent: {} |", markdown_cell(absent));
     }
     page += '\n';
   }
 }
 
-void table_of_attention(const Run& run, std::string& page) {
-  std::vector<const Cell*> cells;
-  for (const Cell& cell : run.cells) {
-    if (needs_attention(cell)) cells.push_back(&cell);
-  }
+void table_of_attention(Legs legs, std::string& page) {
+  std::vector<PlacedCell> cells = cells_of(legs);
+  std::erase_if(cells, [](const PlacedCell& cell) { return !needs_attention(*cell); });
   if (cells.empty()) return;
   page += "\n| scenario | loop | outcome | expected | observed |\n|---|---|---|---|---|\n";
   for (std::size_t i = 0; i < std::min(cells.size(), kMostRows); ++i) {
     const Cell& cell = *cells[i];
     fmt::format_to(std::back_inserter(page), "| {} | {} | {} | {} | {} |\n",
-                   markdown_cell(cell.scenario), markdown_cell(cell.loop), name(cell.outcome),
+                   markdown_cell(cell.scenario),
+                   markdown_cell(legs.column(*cells[i].leg, cell.loop)), name(cell.outcome),
                    markdown_cell(cell.expected),
                    markdown_cell(cell.observed.empty() ? cell.reason : cell.observed));
   }
@@ -61,22 +59,33 @@ void table_of_attention(const Run& run, std::string& page) {
   }
 }
 
-Result<std::string> render_summary(const Run& run, const RenderOptions&) {
+void table_of_legs(Legs legs, std::string& page) {
+  page += "\n| platform | verdict | cells | run |\n|---|---|--:|---|\n";
+  for (const Run& leg : legs) {
+    fmt::format_to(std::back_inserter(page), "| {} | {} | {}/{} | {} |\n", leg.platform,
+                   verdict(leg), reported(leg), leg.cells.size(), markdown_cell(leg_text(leg)));
+  }
+}
+
+Result<std::string> render_summary(const Report& report, const RenderOptions&) {
+  const Legs legs(report);
   std::string page = fmt::format(
-      "**loopscope: {}**, {}/{} cells reported, {} {}, {}\n", verdict(run), reported(run),
-      run.cells.size(), markdown_cell(text_of(run.header.host, "os")),
-      markdown_cell(text_of(run.header.host, "kernel")), markdown_cell(run.header.started_utc));
-  if (!run.complete) {
-    fmt::format_to(std::back_inserter(page), "\n**Incomplete run:** {}.\n", run.incomplete_because);
+      "**loopscope: {}**, {}/{} cells reported, {}\n", verdict(legs), reported(legs),
+      legs.planned(),
+      legs.several() ? fmt::format("{} runs", legs.size()) : markdown_cell(leg_text(legs.front())));
+  if (!legs.complete()) {
+    fmt::format_to(std::back_inserter(page), "\n**Incomplete run:** {}.\n",
+                   markdown_cell(legs.incomplete_because()));
   }
-  for (const std::string& sentence : contradictions(run)) {
-    fmt::format_to(std::back_inserter(page), "\n**Contradiction:** {}\n", sentence);
+  for (const std::string& sentence : contradictions(legs)) {
+    fmt::format_to(std::back_inserter(page), "\n**Contradiction:** {}\n", markdown_cell(sentence));
   }
-  if (run.restriction) {
-    fmt::format_to(std::back_inserter(page), "\n{}.\n", markdown_cell(restriction_text(run)));
+  if (report.restriction) {
+    fmt::format_to(std::back_inserter(page), "\n{}.\n", markdown_cell(restriction_text(report)));
   }
-  table_of_loops(run, page);
-  table_of_attention(run, page);
+  if (legs.several()) table_of_legs(legs, page);
+  table_of_loops(legs, page);
+  table_of_attention(legs, page);
   return page;
 }
 

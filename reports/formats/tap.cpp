@@ -42,12 +42,13 @@ void write_details(std::string& page, const Cell& cell) {
   page += "  ...\n";
 }
 
-void write_point(std::string& page, const Cell& cell, std::size_t number) {
+void write_point(std::string& page, Legs legs, const PlacedCell& placed, std::size_t number) {
+  const Cell& cell = *placed;
   const bool kept = cell.outcome == Outcome::pass || cell.outcome == Outcome::diverges;
   const bool attempted = cell.outcome != Outcome::unsupported && cell.outcome != Outcome::skip;
   const bool attention = needs_attention(cell);
   const bool ok = attempted ? kept && !attention : !attention;
-  std::string what = description(cell.loop + " " + cell.scenario);
+  std::string what = description(legs.column(*placed.leg, cell.loop) + " " + cell.scenario);
   if (cell.repeat != 0) what += fmt::format(" repeat {}", cell.repeat);
   fmt::format_to(std::back_inserter(page), "{} {} - {}", ok ? "ok" : "not ok", number, what);
   if (!attempted && ok) {
@@ -60,15 +61,15 @@ void write_point(std::string& page, const Cell& cell, std::size_t number) {
   if (!ok) write_details(page, cell);
 }
 
-Result<std::string> render_tap(const Run& run, const RenderOptions&) {
-  std::string page = fmt::format("TAP version 14\n1..{}\n", run.cells.size());
-  if (run.restriction) page += "# " + one_line(restriction_text(run)) + '\n';
-  for (const Cell& cell : run.cells) {
-    write_point(page, cell, static_cast<std::size_t>(&cell - run.cells.data()) + 1);
-  }
-  if (!run.complete) {
+Result<std::string> render_tap(const Report& report, const RenderOptions&) {
+  const Legs legs(report);
+  const std::vector<PlacedCell> cells = cells_of(legs);
+  std::string page = fmt::format("TAP version 14\n1..{}\n", cells.size());
+  if (report.restriction) page += "# " + one_line(restriction_text(report)) + '\n';
+  for (std::size_t i = 0; i < cells.size(); ++i) write_point(page, legs, cells[i], i + 1);
+  if (!legs.complete()) {
     fmt::format_to(std::back_inserter(page), "Bail out! incomplete run: {}\n",
-                   description(run.incomplete_because));
+                   description(legs.incomplete_because()));
   }
   return page;
 }
