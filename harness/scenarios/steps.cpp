@@ -2,6 +2,9 @@
 #include "harness/scenarios/steps.hpp"
 
 #include <array>
+#include <chrono>
+
+#include "harness/scenarios/works.hpp"
 
 namespace loopscope::scenarios {
 
@@ -135,6 +138,27 @@ void Crowd::make_readable(std::size_t index) {
   if (!ours(os::sendto(member, view("x"), &name))) {
     throw PeerFailure(make_error(Errc::invalid_state, "sendto", "would block"));
   }
+}
+
+int works(EventLoop& loop) {
+  bool timed = false, posted = false, read = false;
+  Result<os::Pipe> pipe = os::open_pipe();
+  if (!pipe.ok() || !os::write(pipe->write.get(), view("x")).ok()) return 10;
+  const auto reader = [&] {
+    read = true;
+    (void)loop.remove_reader(pipe->read.get());  // Registered: it just ran.
+    if (timed && posted) loop.stop();
+  };
+  if (!loop.add_reader(pipe->read.get(), reader).ok()) return 11;
+  loop.call_later(std::chrono::milliseconds(2), [&] {
+    timed = true;
+    loop.call_soon_threadsafe([&] {
+      posted = true;
+      if (read) loop.stop();
+    });
+  });
+  if (!loop.run_forever().ok()) return 12;
+  return timed && posted && read ? 0 : 13;
 }
 
 }  // namespace loopscope::scenarios

@@ -1,15 +1,10 @@
 // Tests of what an io_uring proactor says where the system refuses one, and of its ladder.
 #include "loops/proactor/io_uring_refusal.hpp"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include <cstddef>
-#include <iterator>
-
+#include "loops/os/linux/refused_call.hpp"
 #include "loops/proactor/io_uring_testing.hpp"
 
 using namespace loopscope;
@@ -19,18 +14,7 @@ namespace {
 
 /// From now on this process gets `error` from the call; with `argument`, when its second one is it.
 void refuse_call(unsigned call, unsigned error, std::optional<unsigned> argument = std::nullopt) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
-      BPF_JUMP(BPF_JMP | (argument ? BPF_JEQ : BPF_JGE) | BPF_K, argument.value_or(0), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  const sock_fprog filter{std::size(program), const_cast<sock_filter*>(program)};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-    ::_exit(90);
-  }
+  if (!os::refuse_call(call, error, argument)) ::_exit(90);
 }
 
 /// In a child that `prepare` changes: a proactor must be refused with this errno, and words.

@@ -13,33 +13,12 @@
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
+#include "harness/scenarios/works.hpp"
 
 namespace loopscope::scenarios::fork_children {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// A little of everything on a loop: 0 when all of it works.
-int works(EventLoop& loop) {
-  bool timed = false, posted = false, read = false;
-  Result<os::Pipe> pipe = os::open_pipe();
-  if (!pipe.ok() || !os::write(pipe->write.get(), view("x")).ok()) return 10;
-  const auto reader = [&] {
-    read = true;
-    (void)loop.remove_reader(pipe->read.get());  // Registered: it just ran.
-    if (timed && posted) loop.stop();
-  };
-  if (!loop.add_reader(pipe->read.get(), reader).ok()) return 11;
-  loop.call_later(2ms, [&] {
-    timed = true;
-    loop.call_soon_threadsafe([&] {
-      posted = true;
-      if (read) loop.stop();
-    });
-  });
-  if (!loop.run_forever().ok()) return 12;
-  return timed && posted && read ? 0 : 13;
-}
 
 /// 0 when a new loop works in this process.
 int new_loop_works(Context& cx) {

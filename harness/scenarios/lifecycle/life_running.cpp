@@ -154,7 +154,7 @@ void idle_loop_blocks(Context& cx) {
   const Duration cpu = cx.thread_cpu_time();
   cx.run_forever();
   cx.at_most(cx.waits() - waits, 5u, "waits of a loop that has nothing to do for 200 ms");
-  cx.at_most(cx.thread_cpu_time() - cpu, Duration(100ms), "CPU time of a loop with nothing to do");
+  cx.at_most(cx.thread_cpu_time() - cpu, Duration(25ms), "CPU time of a loop with nothing to do");
 }
 
 void observed_state(Context& cx) {

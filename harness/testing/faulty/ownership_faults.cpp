@@ -206,7 +206,7 @@ class CauseUnsaid final : public SelectorLoop {
 };
 
 constexpr Names kShared[] = {"fork.child_closes_parent_loop",
-                             "fork.child_closes_parent_loop.running"};
+                             "fork.child_closes_parent_loop.running", "uring.fork"};
 constexpr Names kSharedKeeps[] = {"fork.child_new_loop", "sched.soon.fifo"};
 
 constexpr FaultyLoop kLoops[] = {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <set>
+#include <thread>
 
 #include "harness/testing/proactor_based.hpp"
 
@@ -58,7 +59,8 @@ class FirstOfMany : public ProactorBetween {
 class ReceiveNotRearmed final : public FirstOfMany {
  public:
   using FirstOfMany::FirstOfMany;
-  static constexpr Names kCaughtBy[] = {"unix.stream.echo", "tcp.protocol_switch"};
+  static constexpr Names kCaughtBy[] = {"unix.stream.echo", "tcp.protocol_switch",
+                                        "uring.multishot_end"};
   static constexpr Names kKeeps[] = {"sock.recv.basic", "sock.accept.basic", "sched.soon.fifo"};
 
  protected:
@@ -68,7 +70,7 @@ class ReceiveNotRearmed final : public FirstOfMany {
 class AcceptNotRearmed final : public FirstOfMany {
  public:
   using FirstOfMany::FirstOfMany;
-  static constexpr Names kCaughtBy[] = {"srv.accept.backlog_loop"};
+  static constexpr Names kCaughtBy[] = {"srv.accept.backlog_loop", "uring.multishot_end"};
   static constexpr Names kKeeps[] = {"sock.accept.basic", "tcp.half_close.eof_then_write"};
 
  protected:
@@ -87,15 +89,18 @@ class CancelNotTold final : public ProactorBetween {
   }
 };
 
-/// Says at once that a receive has ended, and leaves it with the system, where it takes what comes
-/// next.
+/// Says at once that a receive or an accept has ended, and leaves it with the system, where it
+/// takes what comes next.
 class CancelToldEarly final : public ProactorBetween {
  public:
   using ProactorBetween::ProactorBetween;
-  static constexpr Names kCaughtBy[] = {"sock.recv.cancel_then_retry"};
+  static constexpr Names kCaughtBy[] = {"sock.recv.cancel_then_retry", "uring.close_cancels",
+                                        "uring.listener_close", "uring.cancel_results",
+                                        "uring.cancel_results.accept"};
   static constexpr Names kKeeps[] = {"sock.recv.basic", "sock.accept.basic", "sched.soon.fifo"};
   void request_cancel(Operation& operation) override {
-    if (operation.kind != Kind::receive || operation.in_flight == nullptr) {
+    const bool stays = operation.kind == Kind::receive || operation.kind == Kind::accept;
+    if (!stays || operation.in_flight == nullptr) {
       return ProactorBetween::request_cancel(operation);
     }
     forget(operation);
@@ -137,7 +142,7 @@ class OverflowIgnored final : public ProactorBetween {
 class WakeIgnored final : public ProactorBetween {
  public:
   using ProactorBetween::ProactorBetween;
-  static constexpr Names kCaughtBy[] = {"wake.threadsafe.parked"};
+  static constexpr Names kCaughtBy[] = {"wake.threadsafe.parked", "uring.eventfd_wakeup"};
   static constexpr Names kKeeps[] = {"sched.soon.fifo", "timer.order.*", "sock.recv.basic"};
   void wake() noexcept override {}
 };
@@ -238,6 +243,83 @@ class MemoryReused final : public ProactorBetween {
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>();
 };
 
+/// As if a full queue of submissions took no more until the next wait, and said nothing.
+class SubmissionsDropped final : public ProactorBetween {
+ public:
+  using ProactorBetween::ProactorBetween;
+  static constexpr Names kCaughtBy[] = {"uring.sq_full"};
+  static constexpr Names kKeeps[] = {"sock.recv.basic", "sock.accept.basic", "tcp.write.order"};
+  Result<void> submit(Operation& operation) override {
+    if (++asked_ > kRoom) return {};
+    return ProactorBetween::submit(operation);
+  }
+  Result<void> wait(std::optional<Duration> timeout) override {
+    asked_ = 0;
+    return ProactorBetween::wait(timeout);
+  }
+
+ private:
+  static constexpr int kRoom = 256;
+  int asked_ = 0;
+};
+
+/// As if the system ignored what a thread asks for that was not the last one to wait.
+class OtherThreadsIgnored final : public ProactorBetween {
+ public:
+  using ProactorBetween::ProactorBetween;
+  static constexpr Names kCaughtBy[] = {"uring.thread_affinity"};
+  static constexpr Names kKeeps[] = {"sock.recv.basic", "sock.accept.basic", "tcp.write.order"};
+  Result<void> submit(Operation& operation) override {
+    if (owner_ != std::thread::id{} && owner_ != std::this_thread::get_id()) return {};
+    return ProactorBetween::submit(operation);
+  }
+  Result<void> wait(std::optional<Duration> timeout) override {
+    owner_ = std::this_thread::get_id();
+    return ProactorBetween::wait(timeout);
+  }
+
+ private:
+  std::thread::id owner_{};
+};
+
+/// Polls are asked for again at a later look only when something new has come.
+class PollsAreEdges final : public ProactorBetween {
+ public:
+  using ProactorBetween::ProactorBetween;
+  static constexpr Names kCaughtBy[] = {"uring.poll_semantics"};
+  static constexpr Names kKeeps[] = {"sock.recv.basic", "tcp.write.order", "sched.soon.fifo"};
+
+ protected:
+  void deliver(Operation& operation, Completion completion) override {
+    if (operation.kind == Kind::poll && completion.ok() && operation.readable &&
+        !told_.insert(operation.fd).second) {
+      return;
+    }
+    tell(operation, std::move(completion));
+  }
+
+ private:
+  std::set<os::NativeSocket> told_;
+};
+
+class CauseNotTold final : public ProactorBetween {
+ public:
+  using ProactorBetween::ProactorBetween;
+  static constexpr Names kCaughtBy[] = {"uring.unavailable_fallback"};
+  static constexpr Names kKeeps[] = {"sock.recv.basic", "sched.soon.fifo"};
+};
+Result<std::unique_ptr<EventLoop>> make_without_cause(const LoopOptions& options) {
+  Result<std::unique_ptr<EventLoop>> made = make_over_uring<CauseNotTold>(options);
+  if (!made.ok()) return make_error(Errc::not_supported, "make");
+  return made;
+}
+constexpr FaultyLoop without_cause() {
+  FaultyLoop row = wrong_proactor<CauseNotTold>("faulty.proactor_cause_not_told",
+                                                "Where io_uring is refused nobody learns why.");
+  row.loop.make = make_without_cause;
+  return row;
+}
+
 constexpr FaultyLoop kLoops[] = {
     wrong_proactor<ShortSendLost>("faulty.proactor_short_send_lost",
                                   "A send that the system cut short counts as whole."),
@@ -247,8 +329,9 @@ constexpr FaultyLoop kLoops[] = {
                                      "An accept that repeats ends unsaid after its first socket."),
     wrong_proactor<CancelNotTold>("faulty.proactor_cancel_not_told",
                                   "An operation that was cancelled never completes."),
-    wrong_proactor<CancelToldEarly>("faulty.proactor_cancel_told_early",
-                                    "A cancelled receive stays with the system and takes bytes."),
+    wrong_proactor<CancelToldEarly>(
+        "faulty.proactor_cancel_told_early",
+        "What is cancelled stays with the system and takes what comes."),
     wrong_proactor<OverflowIgnored>("faulty.proactor_overflow_ignored",
                                     "Of many completions at once the last are lost."),
     wrong_proactor<WakeIgnored>("faulty.proactor_wake_ignored",
@@ -265,6 +348,13 @@ constexpr FaultyLoop kLoops[] = {
                                    "A connect that failed counts as done."),
     wrong_proactor<MemoryReused>("faulty.proactor_memory_reused",
                                  "Received bytes are overwritten before they are read."),
+    wrong_proactor<SubmissionsDropped>("faulty.proactor_submissions_dropped",
+                                       "Of many operations asked for at once the last are lost."),
+    wrong_proactor<OtherThreadsIgnored>("faulty.proactor_other_threads_ignored",
+                                        "What another thread asks for is never done."),
+    wrong_proactor<PollsAreEdges>("faulty.proactor_polls_are_edges",
+                                  "A descriptor that stays ready is reported once."),
+    without_cause(),
 };
 
 }  // namespace

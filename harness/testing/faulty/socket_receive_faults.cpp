@@ -115,6 +115,17 @@ class PadsTheBuffer final : public SelectorLoop {
   }
 };
 
+/// What comes after a cancel still goes into the memory that was lent.
+class LentForGood final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  Future<std::size_t> sock_recv_into(Socket& socket, std::span<std::byte> buffer) override {
+    Future<std::size_t> outer = relay(*this, SelectorLoop::sock_recv_into(socket, buffer));
+    outer.set_cancel_hook([] {});
+    return outer;
+  }
+};
+
 class ErrorsWaitedOut final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
@@ -180,6 +191,7 @@ constexpr Names kCancel[] = {"sock.recv.cancel_then_retry"};
 constexpr Names kTwo[] = {"sock.recv.two_waiters"};
 constexpr Names kSpurious[] = {"rw.spurious_tolerated"};
 constexpr Names kPads[] = {"sock.recv_into.partial"};
+constexpr Names kLent[] = {"uring.buffer_lifetime"};
 constexpr Names kErrors[] = {"sock.recvfrom.refused_then_usable"};
 constexpr Names kEmpty[] = {"sock.sendto_recvfrom"};
 constexpr Names kStill[] = {"sock.recvfrom.waits"};
@@ -214,6 +226,10 @@ constexpr FaultyLoop kLoops[] = {
     {.loop = poll_based<PadsTheBuffer>("faulty.recv_into_pads"),
      .defect = "sock_recv_into clears the rest of the buffer.",
      .must_fail = kPads,
+     .must_pass = kKeepsRecv},
+    {.loop = poll_based<LentForGood>("faulty.recv_into_lent_for_good"),
+     .defect = "A cancelled sock_recv_into still receives into the buffer.",
+     .must_fail = kLent,
      .must_pass = kKeepsRecv},
     {.loop = poll_based<ErrorsWaitedOut>("faulty.recv_error_swallowed"),
      .defect = "A receive that fails goes on waiting.",

@@ -77,11 +77,26 @@ class HugeWraps final : public SelectorLoop {
   }
 };
 
+const TimePoint kProgramBegan = now();
+
+/// Takes the program's start for the beginning of time, in a child whose clock is another one too.
+class CountsFromTheStart final : public SelectorLoop {
+ public:
+  using SelectorLoop::SelectorLoop;
+  static constexpr Names kCaughtBy[] = {"uring.timeout_values.time_namespace"};
+  static constexpr Names kKeeps[] = {"timer.never_early", "timer.order.*", "timer.zero*"};
+  TimerHandle call_later(Delay delay, Callback callback) override {
+    const Duration age = now() - kProgramBegan;
+    if (delay.is_nan() || age < 12h) return SelectorLoop::call_later(delay, std::move(callback));
+    return SelectorLoop::call_later(delay.value() + age, std::move(callback));
+  }
+};
+
 /// A timeout that does not fit the system's type becomes zero.
 class HugeSpins final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
-  static constexpr Names kCaughtBy[] = {"timer.huge.alone", "timer.huge"};
+  static constexpr Names kCaughtBy[] = {"timer.huge.alone", "timer.huge", "uring.timeout_values"};
   static constexpr Names kKeeps[] = {"timer.never_early", "timer.order.*", "timer.zero*"};
 
  protected:
@@ -338,6 +353,8 @@ constexpr FaultyLoop kLoops[] = {
     wrong<LatestFirst>("faulty.latest_timer_first", "Of the timers due, the latest fires first."),
     wrong<HugeWraps>("faulty.huge_delay_wraps", "Delays wrap around at 32 bits of milliseconds."),
     wrong<HugeSpins>("faulty.huge_delay_spins", "Far deadlines make the loop spin."),
+    wrong<CountsFromTheStart>("faulty.timer_counts_from_the_start",
+                              "Timers are late by what another time namespace is ahead."),
     wrong<NanAccepted>("faulty.nan_accepted", "A delay that is not a number is accepted."),
     wrong<FiresTwice>("faulty.timer_fires_twice", "Timers fire twice."),
     wrong<DueCannotBeCancelled>("faulty.due_timer_runs",
