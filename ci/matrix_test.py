@@ -1,7 +1,10 @@
 """The matrix as a user runs it: two runs, both green, with the same outcomes.
 
 Usage: matrix_test.py LOOPSCOPE WORK_FOLDER [--once] [--own-loops]
-Own loops keep every promise that applies to them: no red cell, also none that is expected.
+       matrix_test.py LOOPSCOPE WORK_FOLDER --uring-levels
+Own loops keep every promise that applies to them: no red cell, also none that is expected. With
+--uring-levels that is asked of io_uring alone, on each step of its ladder below the first. Exit
+code 77: io_uring is not to be had here.
 """
 
 import json
@@ -10,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-from runs import RED, Failure, check, different_outcomes, load_report, run_checked
+from runs import RED, Failure, check, different_outcomes, load_report, run, run_checked
 
 OWN_LOOPS = ("select", "poll", "epoll", "io_uring")
+LEVELS_BELOW = ("coop", "plain", "oneshot", "copy", "basic")
 
 
 def check_schema(report: dict) -> None:
@@ -49,19 +53,37 @@ def judged_run(tool: Path, folder: Path, *selection: str) -> dict:
     return report
 
 
-def main(tool: Path, work: Path, options: list[str]) -> None:
+def uring_levels(tool: Path, work: Path) -> int:
+    if run(tool, "run", "--loop", "io_uring", "--scenario", "sched.soon.fifo", "--out",
+           str(work / "any")).returncode != 0:
+        print("not judged: io_uring is not to be had here")
+        return 77
+    for level in LEVELS_BELOW:
+        report = judged_run(tool, work / level, "--loop", "io_uring", "--uring", level)
+        said = [p["value"] for c in report["cells"] for p in c.get("backend", {}).get("proof", [])
+                if p["how"] == "the loop's own words"]
+        check(len(said) > 300, f"level {level}: only {len(said)} cells say what they ran on")
+        words = {value.partition("version ")[2].partition(":")[0] for value in said}
+        check(words == {level}, f"cells of level {level} ran on {sorted(words)}")
+    return 0
+
+
+def main(tool: Path, work: Path, options: list[str]) -> int:
+    if "--uring-levels" in options:
+        return uring_levels(tool, work)
     selection = ("--loop", ",".join(OWN_LOOPS)) if "--own-loops" in options else ()
     first = judged_run(tool, work / "first", *selection)
     if "--once" in options:
-        return
+        return 0
     second = judged_run(tool, work / "second", *selection)
     different = different_outcomes(first, second)
     check(not different, "outcomes changed between two runs:\n  " + "\n  ".join(different))
     print("the same outcomes twice")
+    return 0
 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+        sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))
     except Failure as failure:
         sys.exit(f"FAILED: {failure}")

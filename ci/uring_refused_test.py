@@ -1,8 +1,10 @@
 """Where the system refuses io_uring: the row says who refuses and why, and everything else runs.
 
 Usage: uring_refused_test.py LOOPSCOPE WORK_FOLDER
-By a seccomp filter of our own, which needs no privilege, and by the limit of descriptors. Exit code
-77: this machine or this build has no io_uring that could be refused.
+By a seccomp filter of our own, which needs no privilege, and by the limit of descriptors. By the
+system's own switch only where LOOPSCOPE_CHANGE_SYSCTL=1 permits it: that is the whole machine's,
+for some seconds, and takes root. Exit code 77: this machine or this build has no io_uring that
+could be refused.
 """
 
 import ctypes
@@ -13,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from runs import Failure, check, load_report, run
@@ -22,6 +25,8 @@ PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 RETURN_ERRNO, RETURN_ALLOW = 0x00050000, 0x7FFF0000
 LOAD_NUMBER, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 SCENARIO = "sched.soon.fifo"
+SWITCH = Path("/proc/sys/kernel/io_uring_disabled")
+NOBODY = 65534
 
 
 class Program(ctypes.Structure):
@@ -55,19 +60,49 @@ def cell(folder: Path, loop: str) -> dict:
     return next(c for c in load_report(folder)["cells"] if c["loop"] == loop)
 
 
-def refused(tool: Path, work: Path, call: int, error: int, words: tuple) -> None:
-    name = f"{'setup' if call == SETUP else 'enter'} {errno.errorcode[error]}"
+def refused(tool: Path, work: Path, name: str, before, words: tuple) -> None:
     folder = work / name.replace(" ", "-")
-    done = run_into(tool, folder, "epoll,io_uring", refuse(call, error))
+    done = run_into(tool, folder, "epoll,io_uring", before)
     check(done.returncode == 0, f"{name}: exit code {done.returncode}, expected 0\n{done.stderr}")
     check(cell(folder, "epoll")["outcome"] == "pass", f"{name}: epoll did not pass")
     told = cell(folder, "io_uring")
     check(told["outcome"] == "unsupported", f"{name}: {told['outcome']} ({told['reason']})")
     missing = [word for word in words if word not in told["reason"]]
     check(not missing, f"{name}: the reason lacks {missing}: {told['reason']}")
-    alone = run_into(tool, folder, "io_uring", refuse(call, error))
+    alone = run_into(tool, folder, "io_uring", before)
     check(alone.returncode == 4, f"{name}: alone it is exit code {alone.returncode}, expected 4")
     print(f"{name}: {told['reason']}")
+
+
+def filtered(tool: Path, work: Path, call: int, error: int, *words: str) -> None:
+    name = f"{'setup' if call == SETUP else 'enter'} {errno.errorcode[error]}"
+    refused(tool, work, name, refuse(call, error), words + (errno.errorcode[error], "seccomp"))
+
+
+def nobody() -> None:
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+
+
+def switched_off(tool: Path) -> None:
+    """1 refuses whoever is not in a group and lacks CAP_SYS_ADMIN, 2 refuses all."""
+    before = SWITCH.read_text(encoding="ascii")
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(shutil.copy(tool, folder))  # where nobody may run and write it
+        os.chmod(folder, 0o777)
+        words = ("io_uring_setup", "EPERM")
+        try:
+            SWITCH.write_text("1", encoding="ascii")
+            refused(own, Path(folder) / "one", "sysctl 1 for nobody", nobody,
+                    words + ("io_uring_disabled is 1",))
+            check(run_into(own, Path(folder) / "root", "io_uring").returncode == 0,
+                  "sysctl 1 for root: io_uring is to be had")
+            SWITCH.write_text("2", encoding="ascii")
+            refused(own, Path(folder) / "two", "sysctl 2 for root", None,
+                    words + ("io_uring_disabled is 2",))
+        finally:
+            SWITCH.write_text(before, encoding="ascii")
 
 
 def few_descriptors(tool: Path, work: Path) -> None:
@@ -93,10 +128,14 @@ def main(tool: Path, work: Path) -> int:
     if done.returncode != 0:
         print(f"not judged: io_uring is not to be had here\n{done.stdout}{done.stderr}")
         return 77
-    refused(tool, work, SETUP, errno.EPERM, ("io_uring_setup", "EPERM", "seccomp"))
-    refused(tool, work, SETUP, errno.ENOSYS, ("io_uring_setup", "ENOSYS", "seccomp"))
-    refused(tool, work, ENTER, errno.EPERM, ("io_uring_enter", "EPERM", "seccomp"))
+    filtered(tool, work, SETUP, errno.EPERM, "io_uring_setup")
+    filtered(tool, work, SETUP, errno.ENOSYS, "io_uring_setup")
+    filtered(tool, work, ENTER, errno.EPERM, "io_uring_enter")
     few_descriptors(tool, work)
+    if os.environ.get("LOOPSCOPE_CHANGE_SYSCTL") == "1":
+        switched_off(tool)
+    else:
+        print("not judged: the system's switch, which only LOOPSCOPE_CHANGE_SYSCTL=1 may change")
     return 0
 
 
