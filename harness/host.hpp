@@ -20,7 +20,7 @@ Duration thread_cpu_time();
 /// CPU time of the whole process, and its greatest resident size in bytes.
 Duration process_cpu_time();
 std::size_t max_resident_bytes();
-/// A new private directory below TMPDIR or /tmp.
+/// A new private directory: below TMPDIR, /tmp or the working directory.
 Result<std::string> make_temp_dir(std::string_view prefix);
 /// Removes a directory and what it holds; a directory that has gone is no error.
 void remove_tree(const std::string& path);

@@ -62,7 +62,11 @@ class ProbeContext {
 
   /// A private folder, made at the first call; empty where none could be made.
   const std::string& temp_dir();
-  std::string temp_path(std::string_view name) { return temp_dir() + "/" + std::string(name); }
+  /// A path inside of it; one that nothing can have where there is no folder.
+  std::string temp_path(std::string_view name) {
+    const std::string& folder = temp_dir();
+    return (folder.empty() ? "/dev/null/no-temporary-folder" : folder) + "/" + std::string(name);
+  }
   /// A fresh file of the folder, open for reading and writing, positioned at 0; recorded.
   os::UniqueFd temp_file(std::string_view contents = {});
 

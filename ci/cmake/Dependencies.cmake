@@ -37,6 +37,12 @@ set(LIBUV_BUILD_TESTS OFF CACHE INTERNAL "")
 
 loopscope_dependency(fmt VERSION 9.1 TAG 9.1.0 TARGET fmt::fmt
   GIT https://github.com/fmtlib/fmt.git)
+# Debian's fmt is a shared library; its headers hold all of it.
+set(LOOPSCOPE_FMT fmt::fmt)
+get_target_property(fmt_type fmt::fmt TYPE)
+if(LOOPSCOPE_STATIC AND fmt_type STREQUAL "SHARED_LIBRARY")
+  set(LOOPSCOPE_FMT fmt::fmt-header-only)
+endif()
 loopscope_dependency(nlohmann_json VERSION 3.11 TAG v3.11.2 TARGET nlohmann_json::nlohmann_json
   GIT https://github.com/nlohmann/json.git)
 loopscope_dependency(CLI11 VERSION 2.1 TAG v2.1.2 TARGET CLI11::CLI11
@@ -66,6 +72,20 @@ elseif(LOOPSCOPE_FETCH OR FETCHCONTENT_SOURCE_DIR_LIBUV)
   set_target_properties(uv PROPERTIES EXCLUDE_FROM_ALL ON)
   add_library(PkgConfig::LIBUV ALIAS uv_a)
   set(LIBUV_FOUND TRUE)
+elseif(LOOPSCOPE_STATIC)
+  # The static library has a name of its own, which the pkg-config file does not tell.
+  find_library(LIBUV_STATIC_LIBRARY uv_a)
+  find_path(LIBUV_INCLUDE_FOLDER uv.h)
+  if(LIBUV_STATIC_LIBRARY AND LIBUV_INCLUDE_FOLDER)
+    add_library(loopscope_libuv INTERFACE IMPORTED)
+    target_link_libraries(loopscope_libuv INTERFACE ${LIBUV_STATIC_LIBRARY} Threads::Threads
+                          ${CMAKE_DL_LIBS} rt)
+    target_include_directories(loopscope_libuv INTERFACE ${LIBUV_INCLUDE_FOLDER})
+    add_library(PkgConfig::LIBUV ALIAS loopscope_libuv)
+    set(LIBUV_FOUND TRUE)
+  else()
+    set(LIBUV_WHY "static libuv not found; libuv_a.a is in libuv1-dev")
+  endif()
 elseif(PkgConfig_FOUND)
   pkg_check_modules(LIBUV IMPORTED_TARGET libuv>=1.44)
 endif()

@@ -1,8 +1,10 @@
-// accept and accept4 of libc, defined here: they fail on demand, and are those of libc else.
+// accept and accept4 of libc, defined here: they fail on demand, and else they are those of libc.
 #include "harness/posix/accept_faults.hpp"
 
 #include <dlfcn.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -38,19 +40,41 @@ std::size_t accept_failures_left() { return end.load() - next.load(); }
 
 }  // namespace loopscope::posix
 
+namespace {
+
+/// libc's function of that name; null in a static program, which has no second one.
+template <class Function>
+Function* next_of(const char* name) {
+  return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
+}
+
+/// Without flags it is what accept does; not every architecture has the older call.
+int accept_by_system_call([[maybe_unused]] int fd, [[maybe_unused]] sockaddr* address,
+                          [[maybe_unused]] socklen_t* size, [[maybe_unused]] int flags) {
+#ifdef SYS_accept4
+  return static_cast<int>(::syscall(SYS_accept4, fd, address, size, flags));
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
+}  // namespace
+
 extern "C" {
 
 int accept(int fd, sockaddr* __restrict address, socklen_t* __restrict size) {
-  using Accept = int (*)(int, sockaddr*, socklen_t*);
-  static const auto next = reinterpret_cast<Accept>(::dlsym(RTLD_NEXT, "accept"));
-  return loopscope::posix::fails() ? -1 : next(fd, address, size);
+  static auto* const next = next_of<int(int, sockaddr*, socklen_t*)>("accept");
+  if (loopscope::posix::fails()) return -1;
+  return next != nullptr ? next(fd, address, size) : accept_by_system_call(fd, address, size, 0);
 }
 
 #ifdef SOCK_NONBLOCK  // with these flags comes the call that takes them
 int accept4(int fd, sockaddr* __restrict address, socklen_t* __restrict size, int flags) {
-  using Accept4 = int (*)(int, sockaddr*, socklen_t*, int);
-  static const auto next = reinterpret_cast<Accept4>(::dlsym(RTLD_NEXT, "accept4"));
-  return loopscope::posix::fails() ? -1 : next(fd, address, size, flags);
+  static auto* const next = next_of<int(int, sockaddr*, socklen_t*, int)>("accept4");
+  if (loopscope::posix::fails()) return -1;
+  return next != nullptr ? next(fd, address, size, flags)
+                         : accept_by_system_call(fd, address, size, flags);
 }
 #endif
 

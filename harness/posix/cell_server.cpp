@@ -20,6 +20,7 @@
 #include "harness/cell_channel.hpp"
 #include "harness/host.hpp"
 #include "harness/posix/spawn_words.hpp"
+#include "loops/os/pipe.hpp"
 
 extern char** environ;
 
@@ -62,6 +63,14 @@ void set_attributes(SpawnActions& actions) {
   ::posix_spawnattr_setflags(
       &actions.attributes,
       static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
+}
+
+/// An input at its end: /dev/null, or a pipe without a writer where there are no devices.
+os::UniqueFd empty_input() {
+  os::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (null) return null;
+  Result<os::Pipe> pipe = os::open_pipe();
+  return pipe.ok() ? std::move(pipe->read) : os::UniqueFd();
 }
 
 // --- messages: one packet each
@@ -222,7 +231,9 @@ Result<std::unique_ptr<CellServer>> CellServer::start(const std::string& executa
   os::UniqueFd ours(ends[0]), theirs(ends[1]);
   SpawnActions actions;
   set_attributes(actions);
-  ::posix_spawn_file_actions_addopen(&actions.files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  const os::UniqueFd input = empty_input();
+  if (!input) return errno_error("open", "an empty standard input");
+  ::posix_spawn_file_actions_adddup2(&actions.files, input.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.files, theirs.get(), kSocket);
   // Whoever started us may have left descriptors open; a cell counts from a known number on.
   ::posix_spawn_file_actions_addclosefrom_np(&actions.files, kSocket + 1);

@@ -7,11 +7,15 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <string_view>
 
 #include "harness/cell_server.hpp"
@@ -274,6 +278,14 @@ Result<ChildReport> run_child(CellServer& server, const ChildCommand& command,
 
 Result<std::string> own_executable() {
   std::string path = proc::link_target("/proc/self/exe");
+#ifdef AT_EXECFN
+  if (path.empty()) {  // No /proc: as whoever started it named it, from the folder of that time.
+    const auto* named = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+    std::error_code failed;
+    if (named != nullptr) path = std::filesystem::absolute(named, failed).string();
+    if (failed) path.clear();
+  }
+#endif
   if (path.empty()) return errno_error_of(ENOENT, "readlink", "/proc/self/exe");
   return path;
 }

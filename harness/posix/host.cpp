@@ -18,6 +18,7 @@
 
 #include "harness/posix/proc.hpp"
 #include "harness/posix/symbols.hpp"
+#include "loops/os/temp_folder.hpp"
 
 namespace loopscope::host {
 namespace {
@@ -96,13 +97,7 @@ std::size_t max_resident_bytes() {
   return static_cast<std::size_t>(usage.ru_maxrss) * 1024;
 }
 
-Result<std::string> make_temp_dir(std::string_view prefix) {
-  const char* base = std::getenv("TMPDIR");
-  std::string path = base == nullptr || *base == '\0' ? "/tmp" : base;
-  path += "/" + std::string(prefix) + ".XXXXXX";
-  if (::mkdtemp(path.data()) == nullptr) return errno_error("mkdtemp", path);
-  return path;
-}
+Result<std::string> make_temp_dir(std::string_view prefix) { return os::make_temp_folder(prefix); }
 
 void remove_tree(const std::string& path) {
   std::error_code ignored;  // E7: cleaning up does not fail; what stays is in a temporary folder
@@ -119,9 +114,11 @@ std::string describe_descriptor(int fd) {
 std::string demangled_frame(const std::string& frame) {
   const std::size_t plus = frame.find("+0x"), blank = frame.find(' ');
   std::string mangled = blank == std::string::npos ? "" : frame.substr(blank + 1);
-  if (plus != std::string::npos && frame.substr(0, plus) == own_name()) {
+  // A program that is linked statically has frames without a file: bare addresses.
+  const bool bare = frame.starts_with("0x");
+  if (bare || (plus != std::string::npos && frame.substr(0, plus) == own_name())) {
     // The frame's own name is that of the nearest exported function; the symbol table knows more.
-    const std::uintptr_t offset = std::strtoull(frame.c_str() + plus + 3, nullptr, 16);
+    const std::uintptr_t offset = std::strtoull(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16);
     if (std::string better = symbols::name_at(offset); !better.empty()) mangled = std::move(better);
   }
   if (mangled.empty()) return frame;
@@ -148,7 +145,10 @@ std::string describe_wait_queue(int fd) {
 void ensure_standard_descriptors() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-    (void)::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // the lowest free: fd
+    // The lowest free number is fd. Where nothing has made devices yet, a folder keeps it.
+    if (::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0) {
+      (void)::open("/", O_RDONLY | O_DIRECTORY);
+    }
   }
 }
 

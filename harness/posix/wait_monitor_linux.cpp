@@ -128,9 +128,12 @@ int epoll_pwait2(int epoll, epoll_event* events, int room, const timespec* timeo
 }
 
 #ifdef SYS_io_uring_enter
-// As in liburing, an error is the result. Our rings call no other of its functions that enters.
-int io_uring_enter2(unsigned ring, unsigned submit, unsigned least, unsigned flags, void* argument,
-                    std::size_t size) {
+// What the linker makes of io_uring_enter2 (--wrap). As in liburing, an error is the result. Our
+// rings call no other of its functions that enters.
+int __wrap_io_uring_enter2(unsigned ring, unsigned submit, unsigned least, unsigned flags,
+                           void* argument, std::size_t size);
+int __wrap_io_uring_enter2(unsigned ring, unsigned submit, unsigned least, unsigned flags,
+                           void* argument, std::size_t size) {
   count(Call::io_uring_enter);
   const long result = ::syscall(SYS_io_uring_enter, ring, submit, least, flags, argument, size);
   return result < 0 ? -errno : static_cast<int>(result);

@@ -12,6 +12,14 @@
 
 extern char** environ;
 
+// What the linker found of two functions that a C library may lack; null where it found none.
+extern "C" {
+[[gnu::weak]] int linked_addchdir(posix_spawn_file_actions_t*,
+                                  const char*) __asm__("posix_spawn_file_actions_addchdir_np");
+[[gnu::weak]] int linked_addclosefrom(posix_spawn_file_actions_t*,
+                                      int) __asm__("posix_spawn_file_actions_addclosefrom_np");
+}
+
 namespace loopscope::probes::spawn {
 
 namespace {
@@ -69,10 +77,12 @@ class Shell {
   pid_t pid_ = -1;
 };
 
-/// A function that this C library may lack, asked of the running one.
+/// A function that this C library may lack, asked of the running one. A static program has no
+/// names to ask for: there it is what the linker found.
 template <class Function>
-Function* optional_function(const char* name) {
-  return reinterpret_cast<Function*>(::dlsym(RTLD_DEFAULT, name));
+Function* optional_function(const char* name, Function* linked) {
+  if (void* found = ::dlsym(RTLD_DEFAULT, name)) return reinterpret_cast<Function*>(found);
+  return linked;
 }
 
 FactResult setsid_flag(ProbeContext& cx) {
@@ -95,8 +105,8 @@ FactResult setsid_flag(ProbeContext& cx) {
 
 FactResult change_dir(ProbeContext& cx) {
   using Add = int(posix_spawn_file_actions_t*, const char*);
-  Add* add = optional_function<Add>("posix_spawn_file_actions_addchdir_np");
-  if (add == nullptr) add = optional_function<Add>("posix_spawn_file_actions_addchdir");
+  Add* add = optional_function<Add>("posix_spawn_file_actions_addchdir_np", linked_addchdir);
+  if (add == nullptr) add = optional_function<Add>("posix_spawn_file_actions_addchdir", nullptr);
   cx.note("dlsym(posix_spawn_file_actions_addchdir_np)", add != nullptr ? "found" : "not found");
   if (add == nullptr) return no(Reason::not_implemented, "the C library has no such function");
   Plan plan;
@@ -113,7 +123,8 @@ FactResult change_dir(ProbeContext& cx) {
 
 FactResult close_from(ProbeContext& cx) {
   using Add = int(posix_spawn_file_actions_t*, int);
-  Add* add = optional_function<Add>("posix_spawn_file_actions_addclosefrom_np");
+  Add* add =
+      optional_function<Add>("posix_spawn_file_actions_addclosefrom_np", linked_addclosefrom);
   cx.note("dlsym(posix_spawn_file_actions_addclosefrom_np)",
           add != nullptr ? "found" : "not found");
   if (add == nullptr) return no(Reason::not_implemented, "the C library has no such function");

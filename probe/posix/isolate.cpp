@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "loops/base/clock.hpp"
+#include "loops/os/temp_folder.hpp"
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
@@ -27,11 +28,10 @@ namespace {
 class TempFolder {
  public:
   TempFolder() {
-    std::error_code ignored;
-    std::string pattern = std::filesystem::temp_directory_path(ignored).string();
-    if (ignored) pattern = "/tmp";
-    pattern += "/loopscope-probe-XXXXXX";
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+    // Without one, the facts that need it say so.
+    if (Result<std::string> made = os::make_temp_folder("loopscope-probe"); made.ok()) {
+      path_ = std::move(made).value();
+    }
   }
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
