@@ -80,6 +80,8 @@ missing_optional() {
   missing_headers uv.h libuv1-dev liburing.h liburing-dev openssl/ssl.h libssl-dev
   [[ $1 == test ]] || return 0
   python3 -c 'import jsonschema' >/dev/null 2>&1 || echo python3-jsonschema
+  command -v qemu-system-x86_64 >/dev/null 2>&1 || echo qemu-system-x86
+  command -v cpio >/dev/null 2>&1 || echo cpio
   command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
     command -v google-chrome >/dev/null 2>&1 || echo chromium
   command -v node >/dev/null 2>&1 || echo nodejs

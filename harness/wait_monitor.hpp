@@ -3,8 +3,9 @@
 // The file for the platform defines select, poll, epoll_wait and their kin itself, and forwards
 // them to the kernel. The dynamic linker prefers an executable's definitions, so that calls from
 // shared libraries (libuv) are counted too; so does the linker of a static program. liburing's
-// io_uring_enter2 is no function of libc; calls of it are led to ours. Not seen: other system calls made without libc (libuv's own io_uring), and the waits that
-// libc makes inside itself (getaddrinfo).
+// io_uring_enter2 is no function of libc: the linker leads calls of it to ours. Not seen: other
+// system calls made without libc (libuv's own io_uring), and the waits that libc makes inside
+// itself (getaddrinfo).
 #pragma once
 
 #include <array>

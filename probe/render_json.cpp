@@ -4,6 +4,7 @@
 
 #include "loops/base/error.hpp"
 #include "probe/checks.hpp"
+#include "probe/identity.hpp"
 #include "probe/render.hpp"
 #include "probe/statistics.hpp"
 
@@ -158,6 +159,7 @@ std::string probe_json(std::span<const MeasuredFact> facts, const HostBlock& hos
   Json list = Json::array();
   for (const MeasuredFact& fact : facts) list.push_back(to_json(fact));
   const Json document{{"schema", "loopscope.probe/1"},
+                      {"identity", identity_of(facts, host)},
                       {"host", to_json(host)},
                       {"took_ns", took.count()},
                       {"facts", std::move(list)},

@@ -165,6 +165,13 @@ function(loopscope_format stem)
   _loopscope_add_row(formats ${stem}::format)
 endfunction()
 
+# loopscope_probe_format(stem): formats/stem.cpp with `extern const ProbeFormat format` in namespace
+# loopscope::probe_formats::stem.
+function(loopscope_probe_format stem)
+  target_sources(loopscope_probe_formats PRIVATE formats/${stem}.cpp)
+  _loopscope_add_row(probe_formats ${stem}::format)
+endfunction()
+
 # loopscope_command(stem): cli/stem.cpp with `extern const Command command` in namespace
 # loopscope::commands::stem.
 function(loopscope_command stem)

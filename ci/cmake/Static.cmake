@@ -14,7 +14,8 @@ if(LOOPSCOPE_STATIC)
   set(OPENSSL_USE_STATIC_LIBS ON)
   add_link_options(-static)
   # Functions that a libc may lack are asked for by name, and a static program has no names.
-  foreach(function posix_spawn_file_actions_addchdir_np posix_spawn_file_actions_addclosefrom_np)
+  foreach(function getaddrinfo_a posix_spawn_file_actions_addchdir_np
+           posix_spawn_file_actions_addclosefrom_np)
     add_link_options("LINKER:--undefined=${function}")
   endforeach()
 endif()

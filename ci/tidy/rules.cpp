@@ -378,12 +378,13 @@ Complaints check_listed(std::span<const SourceFile> sources, std::span<const Sou
     const std::string inner = path.substr(slash + 1);
     const std::string stem = path.substr(path.rfind('/') + 1, path.size() - path.rfind('/') - 5);
     std::string wanted = inner;
-    for (const auto& [folder, function] : {std::pair{"scenarios/", "loopscope_scenarios("},
-                                           {"testing/faulty/", "loopscope_faulty("},
-                                           {"capabilities/", "loopscope_probe("},
-                                           {"formats/", "loopscope_format("},
-                                           {"cli/", "loopscope_command("}}) {
-      if (!inner.starts_with(folder)) continue;
+    for (const auto& [folder, function] : {std::pair{"harness/scenarios/", "loopscope_scenarios("},
+                                           {"harness/testing/faulty/", "loopscope_faulty("},
+                                           {"probe/capabilities/", "loopscope_probe("},
+                                           {"probe/formats/", "loopscope_probe_format("},
+                                           {"reports/formats/", "loopscope_format("},
+                                           {"probe/cli/", "loopscope_command("}}) {
+      if (!path.starts_with(folder)) continue;
       const std::string_view f = function;
       wanted = f == "loopscope_scenarios(" ? f.data() + inner.substr(10) : f.data() + stem;
     }

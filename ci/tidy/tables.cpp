@@ -5,6 +5,7 @@
 #include "harness/scenario.hpp"
 #include "harness/testing/faulty.hpp"
 #include "loops/descriptor.hpp"
+#include "probe/format.hpp"
 #include "probe/probe.hpp"
 #include "reports/format.hpp"
 
@@ -73,6 +74,14 @@ Rows format_rows() {
   return rows;
 }
 
+Rows probe_format_rows() {
+  Rows rows;
+  for (const ProbeFormat* format : all_probe_formats()) {
+    rows.push_back({text(format->name), text(format->description)});
+  }
+  return rows;
+}
+
 std::string line_of(const std::vector<std::string>& cells, bool header) {
   std::string line = "|";
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -114,6 +123,7 @@ std::vector<Table> registry_tables(std::string_view harness_cmake, std::string_v
       {"harness/README.md", "scenarios", {"file", "group", "topic"}, scenario_rows(harness_cmake)},
       {"harness/README.md", "faulty", {"loop", "defect"}, faulty_rows()},
       {"probe/README.md", "probes", {"file", "group", "mechanism"}, probe_rows(probe_cmake)},
+      {"probe/README.md", "probe_formats", {"format", "what"}, probe_format_rows()},
       {"probe/README.md", "commands", {"command"}, command_rows(probe_cmake)},
       {"reports/README.md", "formats", {"format", "file", "what"}, format_rows()},
   };

@@ -7,9 +7,13 @@
 #include <algorithm>
 #include <memory>
 
+#include "probe/capabilities/libc_function.hpp"
 #include "probe/environment.hpp"
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
+
+// Null where the linker found none. Only its address is asked for.
+extern "C" [[gnu::weak]] int linked_getaddrinfo_a() __asm__("getaddrinfo_a");
 
 namespace loopscope::probes::names {
 
@@ -57,7 +61,7 @@ FactResult localhost_order(ProbeContext& cx) {
 }
 
 FactResult async_api(ProbeContext& cx) {
-  const bool found = ::dlsym(RTLD_DEFAULT, "getaddrinfo_a") != nullptr || [] {
+  const bool found = libc_function("getaddrinfo_a", linked_getaddrinfo_a) != nullptr || [] {
     void* library = ::dlopen("libanl.so.1", RTLD_LAZY | RTLD_LOCAL);
     return library != nullptr && ::dlsym(library, "getaddrinfo_a") != nullptr;
   }();

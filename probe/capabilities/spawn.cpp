@@ -1,5 +1,4 @@
 // posix_spawn: which of its attributes exist in this C library, seen by their effect.
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -8,6 +7,7 @@
 
 #include <string>
 
+#include "probe/capabilities/libc_function.hpp"
 #include "probe/probe_context.hpp"
 
 extern char** environ;
@@ -77,14 +77,6 @@ class Shell {
   pid_t pid_ = -1;
 };
 
-/// A function that this C library may lack, asked of the running one. A static program has no
-/// names to ask for: there it is what the linker found.
-template <class Function>
-Function* optional_function(const char* name, Function* linked) {
-  if (void* found = ::dlsym(RTLD_DEFAULT, name)) return reinterpret_cast<Function*>(found);
-  return linked;
-}
-
 FactResult setsid_flag(ProbeContext& cx) {
   Plan plan;
   if (cx.call_status("posix_spawnattr_setflags(SETSID)",
@@ -105,8 +97,8 @@ FactResult setsid_flag(ProbeContext& cx) {
 
 FactResult change_dir(ProbeContext& cx) {
   using Add = int(posix_spawn_file_actions_t*, const char*);
-  Add* add = optional_function<Add>("posix_spawn_file_actions_addchdir_np", linked_addchdir);
-  if (add == nullptr) add = optional_function<Add>("posix_spawn_file_actions_addchdir", nullptr);
+  Add* add = libc_function<Add>("posix_spawn_file_actions_addchdir_np", linked_addchdir);
+  if (add == nullptr) add = libc_function<Add>("posix_spawn_file_actions_addchdir", nullptr);
   cx.note("dlsym(posix_spawn_file_actions_addchdir_np)", add != nullptr ? "found" : "not found");
   if (add == nullptr) return no(Reason::not_implemented, "the C library has no such function");
   Plan plan;
@@ -123,8 +115,7 @@ FactResult change_dir(ProbeContext& cx) {
 
 FactResult close_from(ProbeContext& cx) {
   using Add = int(posix_spawn_file_actions_t*, int);
-  Add* add =
-      optional_function<Add>("posix_spawn_file_actions_addclosefrom_np", linked_addclosefrom);
+  Add* add = libc_function<Add>("posix_spawn_file_actions_addclosefrom_np", linked_addclosefrom);
   cx.note("dlsym(posix_spawn_file_actions_addclosefrom_np)",
           add != nullptr ? "found" : "not found");
   if (add == nullptr) return no(Reason::not_implemented, "the C library has no such function");

@@ -7,16 +7,17 @@
 #include "probe/checks.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
 #include "probe/environment.hpp"
+#include "probe/format.hpp"
 #include "probe/measure.hpp"
-#include "probe/render.hpp"
 
 namespace loopscope::commands::probe {
 namespace {
 
 struct Options {
   std::vector<std::string> facts;
-  std::string format = "text";
+  std::string format = "text", out = "-";
   int deadline_ms = 0;
   bool thorough = false, intrusive = false;
 };
@@ -29,6 +30,12 @@ void check_selection(const std::vector<std::string>& patterns) {
       cli::unknown_id("fact", pattern, known);
     }
   }
+}
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const ProbeFormat* format : all_probe_formats()) names.emplace_back(format->name);
+  return names;
 }
 
 /// Many samples take longer.
@@ -68,14 +75,14 @@ int run(const Options& options) {
   }
   const HostBlock host = host_environment();
   const Duration took = now() - began;
-  if (options.format == "json") {
-    cli::print(probe_json(facts, host, took));
-  } else {
-    constexpr int kStandardOutput = 1;
-    const bool terminal = host::is_terminal(kStandardOutput);
-    cli::print(probe_text(facts, host, took,
-                          {.width = terminal ? host::terminal_width(kStandardOutput) : 100,
-                           .colour = cli::colour_on(kStandardOutput)}));
+  constexpr int kStandardOutput = 1;
+  const bool terminal = options.out == "-" && host::is_terminal(kStandardOutput);
+  const ProbeTextOptions text{.width = terminal ? host::terminal_width(kStandardOutput) : 100,
+                              .colour = terminal && cli::colour_on(kStandardOutput)};
+  for (const ProbeFormat* format : all_probe_formats()) {
+    if (format->name != options.format) continue;
+    cli::write_document(options.out,
+                        format->render({.facts = facts, .host = host, .took = took}, text));
   }
   return value(facts.empty()        ? ExitCode::nothing_ran
                : answers_fit(facts) ? ExitCode::green
@@ -89,9 +96,13 @@ Action setup(cli::Options& takes) {
              .help = "Ids, globs, prefixes (default: all)"});
   takes.add({.names = "-f,--format",
              .target = &options->format,
-             .help = "text or json",
+             .help = "How the facts are written",
              .shows_default = true,
-             .one_of = {"text", "json"}});
+             .one_of = format_names()});
+  takes.add({.names = "-o,--out",
+             .target = &options->out,
+             .help = "File to write; - is standard output",
+             .shows_default = true});
   takes.add({.names = "--thorough",
              .target = &options->thorough,
              .help = "More samples, and the facts that take long: up to a minute"});

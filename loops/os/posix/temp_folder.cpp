@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 namespace loopscope::os {
 
@@ -16,10 +17,9 @@ Result<std::string> make_temp_folder(std::string_view prefix) {
     path = std::string(parent) + "/" + std::string(prefix) + ".XXXXXX";
     if (::mkdtemp(path.data()) != nullptr) {
       // Whoever gets it may change its working directory.
-      char* absolute = *parent == '.' ? ::realpath(path.c_str(), nullptr) : nullptr;
-      if (absolute != nullptr) path = absolute;
-      std::free(absolute);
-      return path;
+      std::error_code failed;
+      const std::filesystem::path absolute = std::filesystem::absolute(path, failed);
+      return failed ? path : absolute.lexically_normal().string();
     }
   }
   return errno_error("mkdtemp", path);
