@@ -43,6 +43,12 @@ constexpr MessageInfo kMessages[] = {
      "Resume with the build that wrote it, or start a new run."},
     {"LS025", "the journal is in use", "Another loopscope is writing to this journal.",
      "Wait for it, or end it."},
+    {"LS027", "a file was not merged",
+     "The file is damaged, of another schema, or says something that another file says otherwise. "
+     "Without --keep-going nothing is written.",
+     "The line and the reason are named; loopscope merge --help has the options that allow more."},
+    {"LS028", "a leg is missing", "A platform that was expected has no run among the merged files.",
+     "Look why that job gave no journal; in every document the leg is notrun."},
     {"LS030", "the output cannot be written",
      "A folder or file for results could not be made. Nothing was run.",
      "Choose another folder with --out."},

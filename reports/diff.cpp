@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "reports/compare.hpp"
 #include "reports/tally.hpp"
@@ -11,21 +12,29 @@
 namespace loopscope::reports {
 namespace {
 
-using Key = std::pair<std::string, std::string>;  // loop, scenario
+using Key = std::tuple<std::string, std::string, std::string>;  // platform, loop, scenario
 
 /// All repeats of one loop and scenario.
 struct Repeats {
-  std::vector<const Cell*> cells;
+  std::vector<PlacedCell> cells;
+  std::size_t place = 0;  // of the first one among all cells
   std::set<Outcome> outcomes() const {
     std::set<Outcome> found;
-    for (const Cell* cell : cells) found.insert(cell->outcome);
+    for (const PlacedCell& cell : cells) found.insert(cell->outcome);
     return found;
   }
 };
 
-std::map<Key, Repeats> by_key(const Run& run) {
+/// `named`: platforms keep cells apart.
+std::map<Key, Repeats> by_key(Legs legs, bool named) {
   std::map<Key, Repeats> found;
-  for (const Cell& cell : run.cells) found[{cell.loop, cell.scenario}].cells.push_back(&cell);
+  std::size_t place = 0;
+  for (const PlacedCell& cell : cells_of(legs)) {
+    Repeats& repeats = found[{named ? cell.leg->platform : "", cell->loop, cell->scenario}];
+    if (repeats.cells.empty()) repeats.place = place;
+    repeats.cells.push_back(cell);
+    ++place;
+  }
   return found;
 }
 
@@ -62,9 +71,9 @@ std::vector<std::string> reason(const Repeats& repeats) {
 }
 
 /// Nothing when nothing changed.
-std::optional<Change> change_between(const Run& before, const Run& after, const Repeats& was,
-                                     const Repeats& is) {
+std::optional<Change> change_between(const Repeats& was, const Repeats& is) {
   const std::string& id = was.cells.front()->scenario;
+  const Run &before = *was.cells.front().leg, &after = *is.cells.front().leg;
   if (was.outcomes() == is.outcomes()) {
     if (reason(was) == reason(is)) return std::nullopt;
     return Change::reason_changed;
@@ -118,6 +127,27 @@ std::vector<HostChange> host_changes(const Run& before, const Run& after) {
   return found;
 }
 
+/// Of each platform that both have, its first legs; and which platforms came and went.
+std::vector<HostChange> host_changes(Legs before, Legs after, bool named) {
+  if (!named) return host_changes(before.front(), after.front());
+  std::map<std::string, std::pair<const Run*, const Run*>> platforms;
+  for (const Legs& part : before.by_platform()) platforms[part.platform()].first = &part.front();
+  for (const Legs& part : after.by_platform()) platforms[part.platform()].second = &part.front();
+  std::vector<HostChange> found;
+  for (const auto& [platform, legs] : platforms) {
+    const auto [was, is] = legs;
+    if (was == nullptr || is == nullptr) {
+      found.push_back(
+          {platform, was == nullptr ? "absent" : "present", is == nullptr ? "absent" : "present"});
+      continue;
+    }
+    for (HostChange& change : host_changes(*was, *is)) {
+      found.push_back({platform + ": " + change.what, change.was, change.is});
+    }
+  }
+  return found;
+}
+
 }  // namespace
 
 std::string_view name(Change change) {
@@ -131,36 +161,41 @@ std::size_t RunDiff::of(Change change) const {
       cells.begin(), cells.end(), [&](const CellChange& cell) { return cell.change == change; }));
 }
 
-RunDiff diff(const Run& before, const Run& after) {
+RunDiff diff(Legs before, Legs after) {
   RunDiff result;
-  result.host = host_changes(before, after);
-  const auto old = by_key(before), now = by_key(after);
-  const auto first = [](const Repeats& repeats) { return repeats.cells.front(); };
+  const bool named = before.several() || after.several();
+  result.host = host_changes(before, after, named);
+  const auto old = by_key(before, named), now = by_key(after, named);
+  // In the order of the plan: the newer one, and of what vanished the older one.
+  std::vector<std::pair<std::size_t, CellChange>> changes;
+  const auto add = [&](Change change, const Repeats* was, const Repeats* is) {
+    const Repeats& shown = is != nullptr ? *is : *was;
+    const PlacedCell& first = shown.cells.front();
+    const auto cell = [](const Repeats* of) -> const Cell* {
+      return of == nullptr ? nullptr : &*of->cells.front();
+    };
+    changes.push_back({shown.place,
+                       {change, cell(was), cell(is),
+                        named ? first->loop + " @ " + first.leg->platform : first->loop,
+                        was == nullptr ? "" : words(*was), is == nullptr ? "" : words(*is)}});
+  };
   for (const auto& [key, was] : old) {
     const auto found = now.find(key);
     if (found == now.end()) {
-      result.cells.push_back({Change::vanished, first(was), nullptr, words(was), ""});
-      continue;
-    }
-    const Repeats& is = found->second;
-    const std::optional<Change> change = change_between(before, after, was, is);
-    if (change) {
-      result.cells.push_back({*change, first(was), first(is), words(was), words(is)});
+      add(Change::vanished, &was, nullptr);
+    } else if (const std::optional<Change> change = change_between(was, found->second)) {
+      add(*change, &was, &found->second);
     } else {
       ++result.same;
     }
   }
   for (const auto& [key, is] : now) {
-    if (old.count(key) == 0) {
-      result.cells.push_back({Change::appeared, nullptr, first(is), "", words(is)});
-    }
+    if (old.count(key) == 0) add(Change::appeared, nullptr, &is);
   }
-  // In the order of the plan: the newer one, and of what vanished the older one.
-  const auto place = [](const CellChange& change) {
-    return std::make_pair(change.change, &change.cell());
-  };
-  std::stable_sort(result.cells.begin(), result.cells.end(),
-                   [&](const CellChange& a, const CellChange& b) { return place(a) < place(b); });
+  std::stable_sort(changes.begin(), changes.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.second.change, a.first) < std::tie(b.second.change, b.first);
+  });
+  for (auto& [place, change] : changes) result.cells.push_back(std::move(change));
   return result;
 }
 

@@ -1,4 +1,4 @@
-// Comparing two runs: what changed from one to the other, facts of the machine first.
+// Comparing two runs or reports: what changed from one to the other, facts of the machine first.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,20 @@ enum class Change : std::uint8_t {
 };
 std::string_view name(Change change);
 
-/// One loop and scenario. The cells are of the first repeat; null where there is none.
+/// One loop and scenario on one platform. The cells are of the first repeat; null where there is
+/// none.
 struct CellChange {
   Change change = Change::regressed;
   const Cell* before = nullptr;
   const Cell* after = nullptr;
+  std::string column;   // "epoll", or "epoll @ linux-x86_64" where there are several legs
   std::string was, is;  // "pass", "fail: got no event", "pass, hang" of repeats that differ
   const Cell& cell() const { return after != nullptr ? *after : *before; }
 };
 
 /// A field of the host or a fact. Measured times are left out: they differ each time.
 struct HostChange {
-  std::string what, was, is;  // "kernel"; "pidfd.open"
+  std::string what, was, is;  // "kernel"; "pidfd.open"; "linux-x86_64: kernel" of several legs
 };
 
 struct RunDiff {
@@ -45,13 +47,15 @@ struct RunDiff {
   std::size_t of(Change change) const;
 };
 
+/// Two single runs are compared whatever their platforms are; of several legs, those of the same
+/// platform.
 /// lifetime  The cells point into the runs.
-RunDiff diff(const Run& before, const Run& after);
+RunDiff diff(Legs before, Legs after);
 
 /// How a comparison is written. The last name is for the end of a file name.
 struct DiffFormat {
   std::string_view name, extension;
-  std::string (*render)(const Run& before, const Run& after, const RunDiff& diff);
+  std::string (*render)(Legs before, Legs after, const RunDiff& diff);
 };
 std::span<const DiffFormat> diff_formats();  // text, json, markdown, html
 

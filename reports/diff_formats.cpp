@@ -17,10 +17,20 @@ constexpr Change kChanges[] = {Change::regressed,      Change::flaky,        Cha
                                Change::reason_changed, Change::rule_changed, Change::appeared,
                                Change::vanished};
 
-std::string title_of(const Run& run) {
+std::string title_of_run(const Run& run) {
   return one_line(fmt::format("{} ({}, {} {}{})", run.header.run_id, run.header.started_utc,
                               text_of(run.header.host, "os"), text_of(run.header.host, "kernel"),
                               run.complete ? "" : ", incomplete"));
+}
+
+std::string title_of(Legs legs) {
+  if (!legs.several()) return title_of_run(legs.front());
+  std::string text = fmt::format("{} runs: ", legs.size());
+  for (const Run& run : legs) {
+    text +=
+        fmt::format("{}{} {}", &run == &legs.front() ? "" : ", ", run.platform, title_of_run(run));
+  }
+  return text;
 }
 
 std::string counts_of(const RunDiff& diff) {
@@ -31,7 +41,7 @@ std::string counts_of(const RunDiff& diff) {
   return text + fmt::format("{} unchanged", diff.same);
 }
 
-std::string text(const Run& before, const Run& after, const RunDiff& diff) {
+std::string text(Legs before, Legs after, const RunDiff& diff) {
   std::string page =
       fmt::format("old  {}\nnew  {}\n{}\n", title_of(before), title_of(after), counts_of(diff));
   auto out = std::back_inserter(page);
@@ -45,8 +55,7 @@ std::string text(const Run& before, const Run& after, const RunDiff& diff) {
     fmt::format_to(out, "\n{} {}\n", name(kind), diff.of(kind));
     for (const CellChange& change : diff.cells) {
       if (change.change != kind) continue;
-      fmt::format_to(out, "  {} {}", one_line(change.cell().loop),
-                     one_line(change.cell().scenario));
+      fmt::format_to(out, "  {} {}", one_line(change.column), one_line(change.cell().scenario));
       if (!change.was.empty()) fmt::format_to(out, "  {}", one_line(change.was));
       if (!change.is.empty()) {
         fmt::format_to(out, " {} {}", change.was.empty() ? "" : "->", one_line(change.is));
@@ -60,17 +69,22 @@ std::string text(const Run& before, const Run& after, const RunDiff& diff) {
   return page;
 }
 
-nlohmann::ordered_json run_json(const Run& run) {
-  return {{"run_id", run.header.run_id},
-          {"started_utc", run.header.started_utc},
-          {"complete", run.complete},
-          {"verdict", verdict(run)}};
+nlohmann::ordered_json legs_json(Legs legs) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const Run& run : legs) {
+    rows.push_back({{"platform", run.platform},
+                    {"run_id", run.header.run_id},
+                    {"started_utc", run.header.started_utc},
+                    {"complete", run.complete},
+                    {"verdict", verdict(run)}});
+  }
+  return rows;
 }
 
-std::string json(const Run& before, const Run& after, const RunDiff& diff) {
-  nlohmann::ordered_json page = {{"schema", "loopscope.diff/1"},
-                                 {"old", run_json(before)},
-                                 {"new", run_json(after)},
+std::string json(Legs before, Legs after, const RunDiff& diff) {
+  nlohmann::ordered_json page = {{"schema", "loopscope.diff/2"},
+                                 {"old", legs_json(before)},
+                                 {"new", legs_json(after)},
                                  {"unchanged", diff.same},
                                  {"counts", nlohmann::ordered_json::object()},
                                  {"host", nlohmann::ordered_json::array()},
@@ -82,6 +96,7 @@ std::string json(const Run& before, const Run& after, const RunDiff& diff) {
   for (const CellChange& change : diff.cells) {
     page["cells"].push_back({{"change", name(change.change)},
                              {"loop", change.cell().loop},
+                             {"column", change.column},
                              {"scenario", change.cell().scenario},
                              {"was", change.was},
                              {"is", change.is},
@@ -90,7 +105,7 @@ std::string json(const Run& before, const Run& after, const RunDiff& diff) {
   return page.dump(2) + '\n';
 }
 
-std::string markdown(const Run& before, const Run& after, const RunDiff& diff) {
+std::string markdown(Legs before, Legs after, const RunDiff& diff) {
   constexpr std::size_t kMostRows = 50;
   std::string page = fmt::format("**loopscope diff**: {}\n\nold: {}  \nnew: {}\n", counts_of(diff),
                                  markdown_cell(title_of(before)), markdown_cell(title_of(after)));
@@ -105,7 +120,7 @@ std::string markdown(const Run& before, const Run& after, const RunDiff& diff) {
   for (std::size_t i = 0; i < std::min(diff.cells.size(), kMostRows); ++i) {
     const CellChange& change = diff.cells[i];
     fmt::format_to(out, "| {} | {} | {} | {} | {} |\n", name(change.change),
-                   markdown_cell(change.cell().loop), markdown_cell(change.cell().scenario),
+                   markdown_cell(change.column), markdown_cell(change.cell().scenario),
                    markdown_cell(change.was), markdown_cell(change.is));
   }
   const std::size_t shown =
@@ -116,7 +131,7 @@ std::string markdown(const Run& before, const Run& after, const RunDiff& diff) {
   return page;
 }
 
-std::string html_page(const Run& before, const Run& after, const RunDiff& diff) {
+std::string html_page(Legs before, Legs after, const RunDiff& diff) {
   html::Page page;
   page.put(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -152,7 +167,7 @@ std::string html_page(const Run& before, const Run& after, const RunDiff& diff) 
         page.put(
             "<tr><th scope=\"row\"><code>{}</code></th><td><code>{}</code></td><td>{}</td>"
             "<td>{}</td></tr>\n",
-            change.cell().scenario, change.cell().loop, change.was, change.is);
+            change.cell().scenario, change.column, change.was, change.is);
       }
     });
   }

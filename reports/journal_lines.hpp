@@ -35,6 +35,12 @@ Json plan_json(const std::vector<Cell>& cells);
 Json cell_json(const Cell& cell);
 Json footer_json(const Footer& footer);
 
+/// What a leg of a merged document says before its header: whether it is complete, and why not.
+Json run_json(const Run& run);
+void read_run(const Json& object, Run& run);
+/// The run of a report.json of one run. Refused are other schemas, parts of a run, several legs.
+Run read_report(const Json& report);
+
 /// With the major version that this build reads and writes at the end.
 inline constexpr std::string_view kReportSchema = "loopscope.report/2";
 /// Throws BadLine when `schema` is of another family or of a newer major than `known`.

@@ -214,9 +214,9 @@ Json plan_json(const std::vector<Cell>& cells) {
                     {"repeat", cell.repeat},
                     {"seed", cell.seed},
                     {"decision", decided ? name(cell.outcome) : "run"},
-                    {"reason", cell.reason},
-                    {"missing_cap", cell.missing_cap},
-                    {"missing_fact", cell.missing_fact}});
+                    {"reason", decided ? cell.reason : ""},
+                    {"missing_cap", decided ? cell.missing_cap : ""},
+                    {"missing_fact", decided ? cell.missing_fact : ""}});
   }
   return {{"cells", std::move(rows)}};
 }
@@ -227,7 +227,6 @@ Json cell_json(const Cell& cell) {
               {"repeat", cell.repeat},
               {"seed", cell.seed},
               {"outcome", name(cell.outcome)},
-              {"ran", cell.ran},
               {"reason", cell.reason},
               {"missing_cap", cell.missing_cap},
               {"missing_fact", cell.missing_fact},

@@ -21,6 +21,11 @@ struct ToText {
   }
 };
 
+bool is_platform_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+         std::string_view("_.+=-").find(c) != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string to_text(const Scalar& value) { return std::visit(ToText{}, value); }
@@ -68,10 +73,13 @@ std::string platform_of(const Header& header) {
   }
   for (char& c : label) {
     c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (!plain && std::string_view("_.+=-").find(c) == std::string_view::npos) c = '_';
+    if (!is_platform_character(c)) c = '_';
   }
   return label;
+}
+
+bool is_platform_name(std::string_view label) {
+  return !label.empty() && std::all_of(label.begin(), label.end(), is_platform_character);
 }
 
 Report report_of(Run run) {

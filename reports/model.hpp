@@ -242,6 +242,9 @@ struct Run {
 /// The label that a run has by itself, from its host and its environment options.
 std::string platform_of(const Header& header);
 
+/// Whether it may be a label: not empty, and of the characters that Run::platform has.
+bool is_platform_name(std::string_view label);
+
 /// What is rendered. Legs of the same platform are parts of one matrix, as shards are: no loop,
 /// scenario and repeat has two results on one platform.
 struct Report {

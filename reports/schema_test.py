@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Validates journals and the reports computed from them against the published schemas.
+"""Validates journals, merged documents and reports against the published schemas.
 
   schema_test.py RENDER [JOURNAL...]      RENDER is the tool loopscope_render
 
@@ -50,11 +50,11 @@ def complain(what, errors):
     return lines[:20]
 
 
-def journal_errors(path, lines_of):
+def line_errors(name, text, lines_of):
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            found += complain(f"{path.name}:{number}", lines_of.iter_errors(json.loads(line)))
+            found += complain(f"{name}:{number}", lines_of.iter_errors(json.loads(line)))
     return found
 
 
@@ -67,7 +67,9 @@ def main(argv):
     report_of, lines_of = validator("report.schema.json"), validator("journal.schema.json")
     found = []
     for path in journals:
-        found += journal_errors(path, lines_of)
+        found += line_errors(path.name, path.read_text(encoding="utf-8"), lines_of)
+        merged = subprocess.run([argv[1], "merged", path], check=True, stdout=subprocess.PIPE)
+        found += line_errors(f"merged {path.name}", merged.stdout.decode("utf-8"), lines_of)
         text = subprocess.run([argv[1], "json", path], check=True, stdout=subprocess.PIPE).stdout
         found += complain(f"report of {path.name}", report_of.iter_errors(json.loads(text)))
     # The validator must be able to say no: a report without its cells is refused.

@@ -26,21 +26,21 @@ std::vector<std::string> format_names() {
 }
 
 /// What matches in either run: what the query asks for may be what changed. False: nothing does.
-bool restrict_both(const std::string& query, reports::Run& before, reports::Run& after) {
+bool restrict_both(const std::string& query, reports::Report& before, reports::Report& after) {
   std::set<std::string, std::less<>> ids;
-  for (const reports::Run* run : {&before, &after}) {
-    const std::vector<std::string> found = cli::matching_scenarios(query, *run);
+  for (const reports::Report* report : {&before, &after}) {
+    const std::vector<std::string> found = cli::matching_scenarios(query, *report);
     ids.insert(found.begin(), found.end());
   }
-  before = restricted(std::move(before), ids);
-  after = restricted(std::move(after), ids);
+  before = restricted(std::move(before), query, ids);
+  after = restricted(std::move(after), query, ids);
   return !ids.empty();
 }
 
 int run(const Options& options) {
   const std::string old_path = cli::journal_path(options.before);
   const std::string new_path = cli::journal_path(options.after);
-  reports::Run before = cli::load_journal(old_path), after = cli::load_journal(new_path);
+  reports::Report before = cli::load_report(old_path), after = cli::load_report(new_path);
   cli::warn_if_incomplete(before, old_path);
   cli::warn_if_incomplete(after, new_path);
   if (!options.query.empty() && !restrict_both(options.query, before, after)) {
@@ -62,13 +62,14 @@ int run(const Options& options) {
 
 Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
-  takes.add({.names = "old",
-             .target = &options->before,
-             .help = "The older journal, or the folder of its run",
-             .required = true});
+  takes.add(
+      {.names = "old",
+       .target = &options->before,
+       .help = "The older one: a journal, the folder of a run, a report.json, a merged document",
+       .required = true});
   takes.add({.names = "new",
              .target = &options->after,
-             .help = "The newer journal, or the folder of its run",
+             .help = "The newer one, likewise",
              .required = true});
   takes.add({.names = "-f,--format",
              .target = &options->format,
@@ -94,6 +95,6 @@ Action setup(cli::Options& takes) {
 }  // namespace
 
 extern const Command command{
-    .name = "diff", .summary = "What changed between two runs", .setup = setup};
+    .name = "diff", .summary = "What changed between two runs or merged documents", .setup = setup};
 
 }  // namespace loopscope::commands::diff

@@ -6,9 +6,10 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "probe/cli/common.hpp"
-#include "reports/load.hpp"
+#include "reports/merged.hpp"
 
 namespace loopscope::cli {
 
@@ -20,20 +21,21 @@ std::string journal_path(const std::string& given) {
   return (fs::path(given) / "journal.ndjson").string();
 }
 
-reports::Run load_journal(const std::string& path) {
-  Result<reports::Run> run = reports::load_file(path);
-  if (run.ok()) return std::move(run).value();
-  const bool damaged = run.error().is(Errc::protocol);
+reports::Report load_report(const std::string& path) {
+  Result<reports::Report> report = reports::load_report(path);
+  if (report.ok()) return std::move(report).value();
+  const bool damaged = report.error().is(Errc::protocol);
   stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be read", path))
-           .fact("because", damaged ? run.error().detail : to_string(run.error())));
+           .fact("because", damaged ? report.error().detail : to_string(report.error())));
 }
 
-void warn_if_incomplete(const reports::Run& run, const std::string& path) {
-  if (run.complete) return;
-  print_error(Message("LS022", fmt::format("{} is incomplete", path), Message::Kind::warning)
-                  .fact("because", run.incomplete_because)
-                  .next(fmt::format("loopscope run --resume {}", path))
-                  .text());
+void warn_if_incomplete(const reports::Report& report, const std::string& path) {
+  const reports::Legs legs(report);
+  if (legs.complete()) return;
+  Message message("LS022", fmt::format("{} is incomplete", path), Message::Kind::warning);
+  message.fact("because", legs.incomplete_because());
+  if (!legs.several()) message.next(fmt::format("loopscope run --resume {}", path));
+  print_error(message.text());
 }
 
 reports::Query parse_query(const std::string& query, const reports::QueryWords& words) {
@@ -48,22 +50,35 @@ std::vector<std::string> matching_scenarios(const std::string& query, reports::L
   return matching(parse_query(query, reports::query_words(legs)), legs);
 }
 
-void write_document(const std::string& path, const std::string& text) {
-  if (path == "-") return print(text);
+void write_document(const std::string& path, const std::function<bool(std::ostream&)>& write) {
+  if (path == "-") {
+    std::ostringstream text;
+    if (write(text)) print(text.str());
+    return;
+  }
   // What is no file, /dev/stdout or a FIFO, is written to as it is.
   std::error_code error;
   const bool replace = !fs::exists(path, error) || fs::is_regular_file(path, error);
   const std::string written = replace ? path + ".part" : path;
   errno = 0;
   std::ofstream file(written, std::ios::binary | std::ios::trunc);
-  file << text;
+  const bool keep = write(file);
   file.close();
   error = file ? std::error_code() : std::error_code(errno, std::generic_category());
-  if (file && replace) fs::rename(written, path, error);
-  if (file && !error) return;
+  if (file && keep && replace) fs::rename(written, path, error);
   std::error_code ignored;
-  if (replace) fs::remove(written, ignored);
-  stop(Message("LS060", fmt::format("{} was not written", path)).fact("because", error.message()));
+  if (replace && (!file || !keep || error)) fs::remove(written, ignored);
+  if (!file || error) {
+    stop(
+        Message("LS060", fmt::format("{} was not written", path)).fact("because", error.message()));
+  }
+}
+
+void write_document(const std::string& path, const std::string& text) {
+  write_document(path, [&](std::ostream& out) {
+    out << text;
+    return true;
+  });
 }
 
 }  // namespace loopscope::cli

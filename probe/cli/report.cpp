@@ -29,8 +29,8 @@ int run(const Options& options) {
                   .fact("known", list_of_formats()));
   }
   const std::string path = cli::journal_path(options.journal);
-  reports::Report loaded = reports::report_of(cli::load_journal(path));
-  cli::warn_if_incomplete(loaded.legs.front(), path);
+  reports::Report loaded = cli::load_report(path);
+  cli::warn_if_incomplete(loaded, path);
   if (!options.query.empty()) {
     const std::vector<std::string> ids = cli::matching_scenarios(options.query, loaded);
     loaded = reports::restricted(std::move(loaded), options.query, {ids.begin(), ids.end()});
@@ -54,7 +54,7 @@ Action setup(cli::Options& takes) {
   auto options = std::make_shared<Options>();
   takes.add({.names = "journal",
              .target = &options->journal,
-             .help = "A journal, or the folder of a run",
+             .help = "A journal, the folder of a run, a report.json, or a merged document",
              .required = true});
   takes.add({.names = "-f,--format",
              .target = &options->format,

@@ -88,6 +88,7 @@ Json leg_json(const Run& leg) {
 Json placed_json(const PlacedCell& placed, std::string_view reference) {
   Json object{{"platform", placed.leg->platform}};
   object.update(cell_json(*placed));
+  object["ran"] = placed->ran;
   object["relation"] = name(relation(*placed.leg, *placed, reference));
   object["attention"] = needs_attention(*placed);
   object["why"] = list(why_chain(*placed.leg, *placed), [](const WhyStep& step) {

@@ -185,6 +185,48 @@ TEST_CASE("a query selects scenarios, and the exit code is the verdict of those"
   CHECK(compared("poll:hang").code == 4);
 }
 
+TEST_CASE("runs are merged into one document, or the old one stays") {
+  const TempDir one, two, again;
+  CHECK(run_of(one, "selftest.pass").code == 0);
+  CHECK(run_of(two, "selftest.fail").code == 1);
+  CHECK(run_of(again, "selftest.pass").code == 0);
+  const std::string out = one.file("all.ndjson");
+  const auto merge = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "merge");
+    words.insert(words.end(), {"--out", out});
+    return loopscope(one, words);
+  };
+  const Ended both = merge({one.file("out"), two.file("out/report.json")});
+  CHECK_MESSAGE(both.code == 0, both.text);
+  CHECK(has(both, "2 legs, 2 cells"));
+  const std::string whole = contents(out);
+  const Ended report = loopscope(one, {"report", out});
+  CHECK(report.code == 1);
+  CHECK(has(report, "red  2/2 cells reported"));
+  CHECK(merge({out, two.file("out")}).code == 0);
+  CHECK(contents(out) == whole);
+  // Refused: nothing is written, and nothing is left beside it.
+  std::ofstream(one.file("bad")) << "no journal\n";
+  const Ended bad = merge({one.file("out"), one.file("bad")});
+  CHECK(bad.code == 64);
+  CHECK(has(bad, "LS027"));
+  CHECK(has(bad, one.file("bad") + ": line 1: not JSON"));
+  CHECK(merge({one.file("bad"), "--keep-going"}).code == 64);
+  CHECK(has(merge({one.file("out"), again.file("out")}), "has a result on"));
+  CHECK(merge({"A B=" + again.file("out")}).code == 64);
+  CHECK(contents(out) == whole);
+  CHECK_FALSE(fs::exists(out + ".part"));
+  const Ended rest = merge({one.file("out"), one.file("bad"), "--keep-going"});
+  CHECK_MESSAGE(rest.code == 2, rest.text);
+  CHECK(has(rest, "1 legs, 1 cells"));
+  CHECK(merge({one.file("out"), "again=" + again.file("out")}).code == 0);
+  const Ended missing = merge({one.file("out"), "--expect-legs", "windows-x86_64"});
+  CHECK(missing.code == 2);
+  CHECK(has(missing, "LS028"));
+  CHECK(loopscope(one, {"report", out}).code == 2);
+  CHECK(has(loopscope(one, {"diff", out, one.file("out")}), "windows-x86_64: present -> absent"));
+}
+
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
   const TempDir dir;
   std::ofstream(dir.file("text")) << "no journal\n";
