@@ -12,6 +12,7 @@
 
 #include "harness/exit_code.hpp"
 #include "harness/result.hpp"
+#include "harness/shard.hpp"
 #include "harness/scenario.hpp"
 #include "loops/base/result.hpp"
 
@@ -31,6 +32,8 @@ struct JournalHeader {
   double limit_scale = 1.0;
   std::vector<std::string> argv, loops, scenarios;
   std::map<std::string, std::string> environment_options;
+  std::optional<Shard> shard;  // of the scenarios; nullopt: all of them
+  std::string deal;            // Deal::digest; with a shard
 };
 
 struct JournalFooter {

@@ -170,6 +170,10 @@ std::string header_line(const JournalHeader& header) {
   const BuildInfo build = build_info();
   OrderedJson environment = OrderedJson::object();
   for (const auto& [key, value] : header.environment_options) environment[key] = value;
+  OrderedJson shard;
+  if (header.shard) {
+    shard = {{"index", header.shard->index}, {"count", header.shard->count}, {"deal", header.deal}};
+  }
   return line("header", {{"schema", kJournalSchema},
                          {"run_id", header.run_id},
                          {"started_utc", header.started_utc},
@@ -185,7 +189,8 @@ std::string header_line(const JournalHeader& header) {
                          {"limit_scale", header.limit_scale},
                          {"argv", header.argv},
                          {"selection", {{"loops", header.loops}, {"scenarios", header.scenarios}}},
-                         {"environment_options", std::move(environment)}});
+                         {"environment_options", std::move(environment)},
+                         {"shard", std::move(shard)}});
 }
 
 std::string catalogue_line(std::span<const LoopDescriptor* const> loops,

@@ -266,6 +266,11 @@ Header read_header(const Json& object) {
     get(*selection, "scenarios", header.selected_scenarios);
   }
   get(object, "environment_options", header.environment_options);
+  if (const Json* shard = find(object, "shard"); shard != nullptr && !shard->is_null()) {
+    get(*shard, "index", header.shard_index);
+    get(*shard, "count", header.shard_count);
+    get(*shard, "deal", header.shard_deal);
+  }
   return header;
 }
 

@@ -189,6 +189,11 @@ Json fact_json(const Fact& fact) {
 }
 
 Json header_json(const Header& header) {
+  Json shard;
+  if (header.shard_count != 0) {
+    shard = {
+        {"index", header.shard_index}, {"count", header.shard_count}, {"deal", header.shard_deal}};
+  }
   return {
       {"schema", header.schema},
       {"run_id", header.run_id},
@@ -201,7 +206,8 @@ Json header_json(const Header& header) {
       {"limit_scale", header.limit_scale},
       {"argv", header.argv},
       {"selection", {{"loops", header.selected_loops}, {"scenarios", header.selected_scenarios}}},
-      {"environment_options", json_of(header.environment_options)}};
+      {"environment_options", json_of(header.environment_options)},
+      {"shard", std::move(shard)}};
 }
 
 Json plan_json(const std::vector<Cell>& cells) {

@@ -34,6 +34,8 @@ struct Header {
   double limit_scale = 1.0;
   std::vector<std::string> argv, selected_loops, selected_scenarios;
   Fields environment_options;
+  std::int64_t shard_index = 0, shard_count = 0;  // 0: all scenarios
+  std::string shard_deal;                         // shards of one run have the same
   friend bool operator==(const Header&, const Header&) = default;
 };
 

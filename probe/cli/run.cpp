@@ -7,6 +7,7 @@
 
 #include "harness/host.hpp"
 #include "harness/kills.hpp"
+#include "harness/shard.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 #include "probe/cli/documents.hpp"
@@ -26,7 +27,7 @@ namespace fs = std::filesystem;
 struct Options {
   cli::SelectionOptions selection;
   std::string out = "loopscope-report";
-  std::string resume, expectations;
+  std::string resume, expectations, shard, durations;
   unsigned jobs = 0, repeat = 1;
   std::uint64_t seed = 1;
   std::int64_t slack_ms = 250;
@@ -119,6 +120,32 @@ void write_reports(const std::string& journal, const fs::path& folder) {
   write_report(report, "html", folder / "report.html");
 }
 
+/// Of the scenarios of an earlier run.
+Durations durations_of(const std::string& journal) {
+  Durations durations;
+  if (journal.empty()) return durations;
+  const reports::Run earlier = cli::load_journal(cli::journal_path(journal));
+  for (const reports::Cell& cell : earlier.cells) durations[cell.scenario] += cell.took_ns;
+  return durations;
+}
+
+/// The scenarios of this shard, and the name of the deal.
+struct Dealt {
+  std::optional<Shard> shard;
+  std::vector<const Scenario*> scenarios;
+  std::string digest;
+};
+Dealt deal_for(const Options& options, std::vector<const Scenario*> scenarios) {
+  if (options.shard.empty()) return {std::nullopt, std::move(scenarios), {}};
+  const std::optional<Shard> shard = parse_shard(options.shard);
+  if (!shard) {
+    cli::stop(Message("LS001", fmt::format("--shard {} is not INDEX/COUNT", options.shard))
+                  .next("loopscope run --shard 1/3"));
+  }
+  Deal dealt = deal(scenarios, shard->count, durations_of(options.durations));
+  return {shard, std::move(dealt.hands[shard->index - 1]), std::move(dealt.digest)};
+}
+
 JournalHeader header_for(const Options& options, const RunnerOptions& runner,
                          const HostBlock& block) {
   JournalHeader header{.run_id = new_run_id(),
@@ -143,7 +170,7 @@ JournalHeader header_for(const Options& options, const RunnerOptions& runner,
 
 ExitCode run_fresh(const Options& options) {
   const std::vector<const LoopDescriptor*> loops = cli::select_loops(options.selection.loops);
-  const std::vector<const Scenario*> scenarios = cli::select_scenarios(options.selection.scenarios);
+  const Dealt dealt = deal_for(options, cli::select_scenarios(options.selection.scenarios));
   cli::Session session{.expectations = cli::load_expectations(options.expectations),
                        .runner = runner_options(options, options.limit_scale, options.slack_ms),
                        .flaky_fails = options.flaky == "fail"};
@@ -161,13 +188,16 @@ ExitCode run_fresh(const Options& options) {
 
   const HostBlock block = host_environment();
   session.platform = platform_of(block);
-  cli::append(session, header_line(header_for(options, session.runner, block)));
+  JournalHeader header = header_for(options, session.runner, block);
+  header.shard = dealt.shard;
+  header.deal = dealt.digest;
+  cli::append(session, header_line(header));
   cli::append(session,
               catalogue_line(cli::catalogue_loops(loops), all_scenario_files(), kill_table()));
   const std::vector<MeasuredFact> facts = measure_facts();
   for (const MeasuredFact& fact : facts) cli::append(session, fact_line(fact_json(fact)));
   session.plan = make_plan(
-      loops, scenarios, cli::answers_of(facts),
+      loops, dealt.scenarios, cli::answers_of(facts),
       {.repeat = options.repeat, .seed = options.seed, .with_timing = !options.no_timing});
   session.states = cli::states_of(session.plan);
   cli::append(session, plan_line(session.plan));
@@ -302,6 +332,13 @@ Action setup(cli::Options& takes) {
              .help = "What repetitions that differ do to the exit code",
              .shows_default = true,
              .one_of = {"report", "fail"}});
+  takes.add(
+      {.names = "--shard",
+       .target = &o.shard,
+       .help = "INDEX/COUNT: this part of the scenarios, 1/3 to 3/3; the others run elsewhere"});
+  takes.add({.names = "--durations",
+             .target = &o.durations,
+             .help = "Journal of an earlier run, by whose times shards are balanced"});
   takes.add({.names = "--expectations",
              .target = &o.expectations,
              .help = "Folder of <loop>.json files instead of those compiled in"});

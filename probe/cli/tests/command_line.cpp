@@ -77,6 +77,33 @@ void wait_until(const char* what, const std::function<bool()>& done) {
   }
 }
 
+TEST_CASE("shards share a run's scenarios out among them, balanced by an earlier run") {
+  const TempDir dir;
+  CHECK(run_of(dir, "sched.soon.*").code == 0);
+  const std::string whole = contents(dir.file("out/journal.ndjson"));
+  std::multiset<std::string> dealt;
+  for (const char* shard : {"1/3", "2/3", "3/3"}) {
+    CAPTURE(shard);
+    const TempDir part;
+    CHECK(run_of(part, "sched.soon.*", {"--shard", shard, "--durations", dir.file("out")}).code ==
+          0);
+    const JournalState state = read_journal(part.file("out/journal.ndjson")).value();
+    CHECK(state.cells.size() > 0);
+    for (const JournalCell& cell : state.cells) dealt.insert(cell.scenario);
+    CHECK(contents(part.file("out/journal.ndjson")).find("\"deal\":\"") != std::string::npos);
+  }
+  const JournalState all = read_journal(dir.file("out/journal.ndjson")).value();
+  CHECK(dealt.size() == all.cells.size());
+  for (const JournalCell& cell : all.cells) CHECK(dealt.count(cell.scenario) == 1);
+  CHECK(whole.find("\"shard\":null") != std::string::npos);
+
+  const Ended wrong = run_of(dir, "sched.soon.*", {"--shard", "4/3"});
+  CHECK(wrong.code == 64);
+  CHECK(has(wrong, "LS001"));
+  CHECK(run_of(dir, "sched.soon.*", {"--shard", "1/2", "--durations", dir.file("none")}).code ==
+        64);
+}
+
 TEST_CASE("the exit code of a run is the one that its cells deserve") {
   struct Row {
     const char* scenario;
