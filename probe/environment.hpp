@@ -1,10 +1,15 @@
 // The host: what machine, kernel and layers a run was made on, for the journal's header.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "probe/layers.hpp"
 #include "probe/probe.hpp"
 
 namespace loopscope {
@@ -15,9 +20,12 @@ using HostBlock = std::vector<std::pair<std::string, FactValue>>;
 /// Asks the running system. Never fails: what cannot be learnt is an empty text or null.
 HostBlock host_environment();
 
+/// What the running system says of itself; see layers_of().
+LayerEvidence layer_evidence();
+
 /// "docker", "podman", "lxc", "wsl", ...; "none" where no sign of a container was found.
 std::string container_kind();
-/// The flavour of the kernel: "linux", "wsl1", "wsl2", "gvisor", "qemu-user", "android".
+/// The flavour of the kernel: "linux", "wsl1", "wsl2", "gvisor", "uml", "qemu-user", "android".
 std::string kernel_flavour();
 /// What virtual machine this is, as far as the system tells; empty on bare metal.
 std::string hypervisor();
@@ -27,6 +35,20 @@ std::string libc_version();
 int effective_cpus();
 /// CPUs per the cgroup's quota, 0 where there is none.
 double cgroup_cpu_quota();
+enum class Controller : std::uint8_t { memory, pids };
+/// What this process's control group may have: bytes, or processes and threads. nullopt: no limit
+/// is to be seen from here.
+std::optional<std::int64_t> cgroup_limit(Controller controller);
+
+/// The kinds of namespaces that are not the initial ones; nullopt: /proc does not tell.
+std::optional<std::vector<std::string>> own_namespaces();
+/// "CAP_NET_RAW", ...; nullopt: /proc does not tell.
+std::optional<std::vector<std::string>> effective_capabilities();
+/// Settings of the kernel that loops meet, by name: "net.core.somaxconn".
+std::span<const std::string_view> relevant_sysctls();
+/// nullopt: this kernel has no such setting, or /proc does not tell.
+std::optional<std::string> sysctl_value(std::string_view name);
+
 /// The folder of this process's cgroup in the file system; empty where none was found.
 std::string cgroup_folder();
 

@@ -32,9 +32,15 @@ FactResult container(ProbeContext& cx) {
 }
 
 FactResult seccomp(ProbeContext& cx) {
-  const std::string mode = status_field("Seccomp");
+  std::string mode = status_field("Seccomp");
   cx.note("/proc/self/status Seccomp", mode.empty() ? "missing" : mode);
-  if (mode.empty()) return null(Reason::failed, "/proc/self/status does not tell");
+  // Under the strict mode this call would be the last one.
+  const int asked = mode == "1" ? 1 : cx.call("prctl(PR_GET_SECCOMP)", ::prctl(PR_GET_SECCOMP));
+  if (mode.empty() && asked < 0) return cx.unknown("neither /proc nor the kernel tells");
+  if (!mode.empty() && asked >= 0 && mode != std::to_string(asked)) {
+    cx.disagree("/proc/self/status Seccomp", mode, "prctl(PR_GET_SECCOMP)", std::to_string(asked));
+  }
+  if (mode.empty()) mode = std::to_string(asked);
   return observed(mode == "0"   ? "off"
                   : mode == "1" ? "strict"
                                 : "filter",
@@ -133,7 +139,104 @@ FactResult tmpdir_unix_bind(ProbeContext& cx) {
   return yes();
 }
 
+FactResult layers(ProbeContext& cx) {
+  std::vector<std::string> words;
+  for (const Layer& layer : layers_of(layer_evidence())) {
+    cx.note(std::string(name(layer.kind)) + ": " + layer.name, layer.because);
+    words.push_back(layer.name);
+  }
+  if (words.empty()) cx.note("files of the system, cpuid, variables", "no sign of a layer");
+  FactResult result = word_set(std::move(words), "from this process towards the machine");
+  result.method = Method::api;
+  return result;
+}
+
+FactResult namespaces(ProbeContext& cx) {
+  const auto own = own_namespaces();
+  cx.call("readlink(/proc/self/ns/...)", own ? 0 : -1);
+  if (!own) return null(Reason::failed, "/proc does not tell");
+  FactResult result = word_set(*own, own->empty() ? "all of them are the initial ones"
+                                                  : "those that are not the initial ones");
+  result.method = Method::api;
+  return result;
+}
+
+FactResult capabilities(ProbeContext& cx) {
+  const auto names = effective_capabilities();
+  cx.note("/proc/self/status CapEff", status_field("CapEff"));
+  if (!names) return null(Reason::failed, "/proc does not tell");
+  FactResult result = word_set(*names, "effective ones of this process");
+  result.method = Method::api;
+  return result;
+}
+
+template <Controller kController>
+FactResult limit_of_cgroup(ProbeContext& cx) {
+  const auto limit = cgroup_limit(kController);
+  cx.note("control group", limit ? std::to_string(*limit) : "no limit to be seen");
+  FactResult result;
+  result.method = Method::sysctl;
+  if (!limit) {
+    result.value = std::string("unlimited");
+    result.note = "no control group shows a limit to this process";
+    return result;
+  }
+  result.value = *limit;
+  result.unit = kController == Controller::memory ? Unit::bytes : Unit::count;
+  return result;
+}
+
+FactResult cgroup_cpus(ProbeContext& cx) {
+  const double quota = cgroup_cpu_quota();
+  cx.note("control group", quota > 0 ? std::to_string(quota) : "no quota to be seen");
+  FactResult result = quota > 0 ? FactResult{.value = quota, .unit = Unit::count}
+                                : words("unlimited", "no control group shows a quota");
+  result.method = Method::sysctl;
+  return result;
+}
+
+FactResult sysctls(ProbeContext& cx) {
+  FactResult result;
+  std::int64_t known = 0;
+  for (const std::string_view name : relevant_sysctls()) {
+    const auto value = sysctl_value(name);
+    known += value ? 1 : 0;
+    result.table.push_back({std::string(name), {{"value", value.value_or("-")}}});
+  }
+  cx.note("files of /proc/sys", std::to_string(known) + " of " +
+                                    std::to_string(relevant_sysctls().size()) + " could be read");
+  if (known == 0) {
+    FactResult none = null(Reason::failed, "/proc/sys cannot be read");
+    return none;
+  }
+  result.value = known;
+  result.unit = Unit::count;
+  result.method = Method::sysctl;
+  result.note = "settings that loops meet";
+  return result;
+}
+
 constexpr Fact kFacts[] = {
+    {"env.layers", "What is between this process and the machine?",
+     "systemd.io/CONTAINER_INTERFACE; man 1 systemd-detect-virt", layers,
+     "answers of a layer are not answers of the kernel below it"},
+    {"env.namespaces", "Which namespaces are not the initial ones?", "man 7 namespaces", namespaces,
+     "explains missing networks, processes and privileges"},
+    {.id = "env.capabilities",
+     .question = "Which capabilities does this process have?",
+     .source = "man 7 capabilities",
+     .ask = capabilities,
+     .why = "explains refusals"},
+    {"env.cgroup.memory", "How much memory may this control group have?",
+     "kernel.org cgroup-v2, memory.max", limit_of_cgroup<Controller::memory>,
+     "killed without an error, when buffers grow"},
+    {"env.cgroup.pids", "How many threads and processes may this control group have?",
+     "kernel.org cgroup-v2, pids.max", limit_of_cgroup<Controller::pids>,
+     "EAGAIN when the executor starts a thread"},
+    {"env.cgroup.cpus", "How many CPUs' time may this control group have?",
+     "kernel.org cgroup-v2, cpu.max", cgroup_cpus, "late timers while the quota is used up"},
+    {"env.sysctls", "How are the kernel's settings that loops meet?", "man 5 proc, /proc/sys",
+     sysctls, "limits and defaults that an administrator can change"},
     {"env.container", "Is this a container, and whose?", "systemd.io/CONTAINER_INTERFACE",
      container, "explains refusals and limits"},
     {"env.seccomp_mode", "Is a seccomp filter active?", "man 5 proc, Seccomp", seccomp,

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <thread>
 
+#include "probe/posix/cpuid.hpp"
 #include "probe/posix/text_file.hpp"
 
 namespace loopscope {
@@ -38,18 +40,29 @@ FactValue limit_value(rlim_t limit) {
   return static_cast<std::int64_t>(limit);
 }
 
-std::vector<std::string> layers() {
-  std::vector<std::string> found;
-  const std::string flavour = kernel_flavour();
-  if (flavour != "linux" && !flavour.empty()) found.push_back(flavour);
-  if (const std::string container = container_kind(); container != "none") {
-    found.push_back("container: " + container);
+std::vector<std::string> present_markers() {
+  std::vector<std::string> present;
+  for (const std::string_view marker : layer_markers()) {
+    if (exists(std::string(marker).c_str())) present.emplace_back(marker);
   }
-  if (const std::string machine = hypervisor(); !machine.empty()) {
-    found.push_back("virtual machine: " + machine);
+  return present;
+}
+
+std::vector<std::pair<std::string, std::string>> telling_variables() {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const std::string_view name : layer_variables()) {
+    const char* value = std::getenv(std::string(name).c_str());
+    if (value != nullptr) found.emplace_back(name, value);
   }
-  if (status_field("Seccomp") == "2") found.push_back("seccomp filter");
   return found;
+}
+
+/// Who made the ACPI tables: 6 octets from the 10th of any of them.
+std::string acpi_maker() {
+  constexpr std::size_t kPlace = 10;
+  constexpr std::size_t kLength = 6;
+  const std::string table = read_text("/sys/firmware/acpi/tables/FACP").value_or("");
+  return table.size() < kPlace + kLength ? std::string() : table.substr(kPlace, kLength);
 }
 
 /// The line "hierarchy:controllers:path" of /proc/self/cgroup for cgroup v2.
@@ -62,59 +75,153 @@ std::string cgroup_v2_path() {
   return path;
 }
 
+/// The path of a line "hierarchy:controllers:path" of version 1; empty when there is none.
+std::string cgroup_v1_path(std::string_view controller) {
+  const std::string all = read_text("/proc/self/cgroup").value_or("") + "\n";
+  for (std::size_t at = 0, end = 0; (end = all.find('\n', at)) != std::string::npos; at = end + 1) {
+    const std::string_view line = std::string_view(all).substr(at, end - at);
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first + 1);
+    if (first == line.npos || second == line.npos) continue;
+    const std::string listed = "," + std::string(line.substr(first + 1, second - first - 1)) + ",";
+    if (!contains(listed, "," + std::string(controller) + ",")) continue;
+    const std::string_view path = line.substr(second + 1);
+    return path == "/" ? std::string() : std::string(path);
+  }
+  return {};
+}
+
+/// What the layers are called for a reader, the filter of system calls among them.
+std::vector<std::string> layer_words(const std::vector<Layer>& layers) {
+  std::vector<std::string> words;
+  for (const Layer& layer : layers) {
+    const bool plain = layer.kind == LayerKind::kernel || layer.kind == LayerKind::emulator;
+    words.push_back(plain ? layer.name : std::string(name(layer.kind)) + ": " + layer.name);
+  }
+  if (status_field("Seccomp") == "2") words.emplace_back("seccomp filter");
+  return words;
+}
+
+/// The settings that can be read, as "name=value".
+std::vector<std::string> sysctl_words() {
+  std::vector<std::string> words;
+  for (const std::string_view name : relevant_sysctls()) {
+    if (const auto value = sysctl_value(name)) words.push_back(std::string(name) + "=" + *value);
+  }
+  return words;
+}
+
+FactValue value_of(const std::optional<std::vector<std::string>>& list) {
+  return list ? FactValue(*list) : FactValue();
+}
+FactValue value_of(std::optional<std::int64_t> number) {
+  return number ? FactValue(*number) : FactValue();
+}
+
 }  // namespace
 
+LayerEvidence layer_evidence() {
+  utsname system{};
+  (void)::uname(&system);  // Zeroed names are the answer when it fails.
+  const auto text = [](const char* path) { return read_text(path).value_or(""); };
+  return {.sysname = system.sysname,
+          .release = system.release,
+          .version = system.version,
+          .machine = system.machine,
+          .proc_version = text("/proc/version"),
+          .command_line = text("/proc/cmdline"),
+          .cpuinfo = text("/proc/cpuinfo"),
+          .first_environ = text("/proc/1/environ"),
+          .first_cgroup = text("/proc/1/cgroup"),
+          .own_cgroup = text("/proc/self/cgroup"),
+          .systemd_container = text("/run/systemd/container"),
+          .thread_exe = link_target("/proc/thread-self/exe"),
+          .xen_type = text("/sys/hypervisor/type"),
+          .vendor = text("/sys/class/dmi/id/sys_vendor"),
+          .product = text("/sys/class/dmi/id/product_name"),
+          .acpi_oem = acpi_maker(),
+          .device_tree = text("/proc/device-tree/hypervisor/compatible"),
+          .cpu_vendor = cpu_vendor(),
+          .cpu_hypervisor = cpu_hypervisor(),
+          .present = present_markers(),
+          .environment = telling_variables()};
+}
+
 std::string container_kind() {
-  if (exists("/.dockerenv")) return "docker";
-  if (exists("/run/.containerenv")) return "podman";
-  const std::string marked = read_text("/run/systemd/container").value_or("");
-  if (!marked.empty()) return marked;
-  // Readable for root only: the environment of the first process.
-  const std::string first = '\0' + read_text("/proc/1/environ").value_or("");
-  const std::string key = std::string(1, '\0') + "container=";
-  if (const std::size_t at = first.find(key); at != std::string::npos) {
-    const std::string kind = first.substr(at + key.size());
-    return kind.substr(0, kind.find('\0'));
-  }
-  const std::string group = read_text("/proc/1/cgroup").value_or("");
-  for (const char* kind : {"docker", "kubepods", "lxc", "libpod", "containerd"}) {
-    if (contains(group, kind)) return kind;
-  }
-  return "none";
+  return layer_name(layers_of(layer_evidence()), LayerKind::container, "none");
 }
 
 std::string kernel_flavour() {
-  utsname system{};
-  if (::uname(&system) != 0) return {};
-  const std::string release = system.release;
-  const std::string version = read_text("/proc/version").value_or(system.version);
-  if (std::string_view(system.sysname) != "Linux") return system.sysname;
-  if (contains(version, "gVisor") || contains(version, "Sun Jan 10 15:06:54 PST 2016")) {
-    return "gvisor";  // Its /proc/version is a constant with that date.
-  }
-  if (contains(release, "WSL2") || contains(release, "microsoft-standard")) return "wsl2";
-  if (contains(release, "Microsoft")) return "wsl1";
-  // qemu-user rewrites /proc/self only; the thread's own link shows the emulator.
-  if (contains(link_target("/proc/thread-self/exe"), "qemu-")) return "qemu-user";
-  if (exists("/system/build.prop") && exists("/dev/binder")) return "android";
-  return "linux";
+  const LayerEvidence evidence = layer_evidence();
+  const std::vector<Layer> layers = layers_of(evidence);
+  const std::string emulator = layer_name(layers, LayerKind::emulator,
+                                          evidence.sysname == "Linux" ? "linux" : evidence.sysname);
+  return layer_name(layers, LayerKind::kernel, emulator);
 }
 
-std::string hypervisor() {
-  const std::string xen = read_text("/sys/hypervisor/type").value_or("");
-  if (!xen.empty()) return xen;
-  const std::string vendor = read_text("/sys/class/dmi/id/sys_vendor").value_or("");
-  const std::string product = read_text("/sys/class/dmi/id/product_name").value_or("");
-  const std::string cpu = read_text("/proc/cpuinfo").value_or("");
-  const bool flagged = contains(cpu, " hypervisor");
-  if (contains(read_text("/proc/cmdline").value_or(""), "firecracker")) return "firecracker";
-  for (const char* known : {"QEMU", "VMware", "innotek", "Xen", "Amazon EC2", "Google",
-                            "Microsoft Corporation", "Parallels", "Bochs", "KVM"}) {
-    if (contains(vendor, known) || contains(product, known)) {
-      return flagged || !contains(vendor, "Microsoft") ? vendor + " " + product : std::string();
+std::string hypervisor() { return layer_name(layers_of(layer_evidence()), LayerKind::machine, ""); }
+
+std::optional<std::vector<std::string>> own_namespaces() {
+  std::vector<std::string> own;
+  bool any = false;
+  for (const std::string kind : {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}) {
+    // "pid:[4026531836]"
+    const std::string target = link_target(("/proc/self/ns/" + kind).c_str());
+    const std::size_t at = target.find('[');
+    if (at == std::string::npos) continue;
+    any = true;
+    if (!is_initial_namespace(kind, std::strtoull(target.c_str() + at + 1, nullptr, 10))) {
+      own.push_back(kind);
     }
   }
-  return flagged ? "unnamed (the CPU carries the hypervisor flag)" : "";
+  return any ? std::optional(own) : std::nullopt;
+}
+
+std::optional<std::vector<std::string>> effective_capabilities() {
+  const std::string mask = status_field("CapEff");
+  if (mask.empty()) return std::nullopt;
+  return capability_names(std::strtoull(mask.c_str(), nullptr, 16));
+}
+
+std::optional<std::string> sysctl_value(std::string_view name) {
+  std::string path = "/proc/sys/" + std::string(name);
+  std::replace(path.begin() + 10, path.end(), '.', '/');
+  std::optional<std::string> value = read_text(path);
+  if (value) std::replace(value->begin(), value->end(), '\t', ' ');
+  return value;
+}
+
+std::span<const std::string_view> relevant_sysctls() {
+  static constexpr std::string_view kNames[] = {"fs.aio-max-nr",
+                                                "fs.epoll.max_user_watches",
+                                                "fs.file-max",
+                                                "fs.inotify.max_user_instances",
+                                                "fs.inotify.max_user_watches",
+                                                "fs.nr_open",
+                                                "fs.pipe-max-size",
+                                                "fs.pipe-user-pages-soft",
+                                                "kernel.io_uring_disabled",
+                                                "kernel.pid_max",
+                                                "kernel.threads-max",
+                                                "kernel.unprivileged_userns_clone",
+                                                "kernel.yama.ptrace_scope",
+                                                "net.core.busy_poll",
+                                                "net.core.rmem_max",
+                                                "net.core.somaxconn",
+                                                "net.core.wmem_max",
+                                                "net.ipv4.ip_local_port_range",
+                                                "net.ipv4.ip_unprivileged_port_start",
+                                                "net.ipv4.tcp_fastopen",
+                                                "net.ipv4.tcp_max_syn_backlog",
+                                                "net.ipv4.tcp_syncookies",
+                                                "net.ipv4.tcp_tw_reuse",
+                                                "net.ipv6.bindv6only",
+                                                "net.ipv6.conf.all.disable_ipv6",
+                                                "net.unix.max_dgram_qlen",
+                                                "user.max_user_namespaces",
+                                                "vm.max_map_count",
+                                                "vm.overcommit_memory"};
+  return kNames;
 }
 
 std::string libc_version() {
@@ -153,6 +260,23 @@ double cgroup_cpu_quota() {
   return static_cast<double>(*quota) / static_cast<double>(*period);
 }
 
+std::optional<std::int64_t> cgroup_limit(Controller controller) {
+  const bool memory = controller == Controller::memory;
+  const std::string folder = cgroup_folder();
+  if (!folder.empty()) {
+    if (auto v2 = read_number(folder + (memory ? "/memory.max" : "/pids.max"))) return v2;
+  }
+  // Version 1 has a tree for each controller. What is near 2^63 is no limit.
+  const std::string path = cgroup_v1_path(memory ? "memory" : "pids");
+  const std::string root = std::string("/sys/fs/cgroup/") + (memory ? "memory" : "pids");
+  constexpr std::int64_t kNoLimit = std::int64_t{1} << 62;
+  for (const std::string& place : {root + path, root}) {
+    const auto v1 = read_number(place + (memory ? "/memory.limit_in_bytes" : "/pids.max"));
+    if (v1 && *v1 < kNoLimit) return v1;
+  }
+  return std::nullopt;
+}
+
 int effective_cpus() {
   int cpus = static_cast<int>(std::thread::hardware_concurrency());  // follows the affinity mask
   if (const double quota = cgroup_cpu_quota(); quota > 0) {
@@ -176,7 +300,15 @@ HostBlock host_environment() {
       {"cpus_online", static_cast<std::int64_t>(::sysconf(_SC_NPROCESSORS_ONLN))},
       {"hypervisor", hypervisor()},
       {"container", container_kind()},
-      {"layers", layers()},
+      {"layers", layer_words(layers_of(layer_evidence()))},
+      {"seccomp", status_field("Seccomp")},
+      {"no_new_privs", status_field("NoNewPrivs")},
+      {"namespaces", value_of(own_namespaces())},
+      {"capabilities", value_of(effective_capabilities())},
+      {"cgroup_cpus", cgroup_cpu_quota() > 0 ? FactValue(cgroup_cpu_quota()) : FactValue()},
+      {"cgroup_memory_bytes", value_of(cgroup_limit(Controller::memory))},
+      {"cgroup_pids", value_of(cgroup_limit(Controller::pids))},
+      {"sysctls", sysctl_words()},
       {"euid", static_cast<std::int64_t>(::geteuid())},
       {"nofile_soft", limit_value(files.rlim_cur)},
       {"nofile_hard", limit_value(files.rlim_max)},
