@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "loops/base/clock.hpp"
 #include "probe/capabilities/inet.hpp"
@@ -29,9 +30,8 @@ struct Waiting {
   os::UniqueFd listener, client;
   explicit operator bool() const { return listener && client; }
 };
-Waiting one_waiting(ProbeContext& cx) {
-  Waiting waiting;
-  waiting.listener = listen_tcp(cx);
+Waiting one_waiting(ProbeContext& cx, os::UniqueFd listener) {
+  Waiting waiting{std::move(listener), {}};
   if (!waiting.listener) return waiting;
   waiting.client = connect_to(waiting.listener);
   if (!waiting.client) cx.call("connect(own listener)", -1);
@@ -43,8 +43,15 @@ Waiting one_waiting(ProbeContext& cx) {
   return waiting;
 }
 
+/// A Unix one: what accept does with flags is the same for every family.
+os::UniqueFd listen_unix(ProbeContext& cx) {
+  os::UniqueFd listener = make_unix_listener(1);
+  cx.call("a listener of AF_UNIX, non-blocking", listener ? 0 : -1);
+  return listener;
+}
+
 FactResult accept4_flags(ProbeContext& cx) {
-  const Waiting waiting = one_waiting(cx);
+  const Waiting waiting = one_waiting(cx, listen_unix(cx));
   if (!waiting) return cx.unknown();
   const os::UniqueFd accepted(
       cx.call("accept4(SOCK_CLOEXEC|SOCK_NONBLOCK)",
@@ -57,7 +64,7 @@ FactResult accept4_flags(ProbeContext& cx) {
 }
 
 FactResult inherits_nonblock(ProbeContext& cx) {
-  const Waiting waiting = one_waiting(cx);  // The listener is non-blocking.
+  const Waiting waiting = one_waiting(cx, listen_unix(cx));  // The listener is non-blocking.
   if (!waiting) return cx.unknown();
   const os::UniqueFd accepted(
       cx.call("accept(non-blocking listener)", ::accept(waiting.listener.get(), nullptr, nullptr)));
@@ -68,7 +75,7 @@ FactResult inherits_nonblock(ProbeContext& cx) {
 
 /// What accept makes of a connection that was reset while it waited in the queue.
 FactResult error_on_reset(ProbeContext& cx) {
-  Waiting waiting = one_waiting(cx);
+  Waiting waiting = one_waiting(cx, listen_tcp(cx));
   if (!waiting) return cx.unknown();
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   (void)cx.call("setsockopt(SO_LINGER, 0)", ::setsockopt(waiting.client.get(), SOL_SOCKET,

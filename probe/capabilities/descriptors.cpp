@@ -1,7 +1,5 @@
 // Descriptors: closing ranges of them, and being close-on-exec from birth.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +8,7 @@
 #include <cstring>
 
 #include "probe/capabilities/linux_calls.hpp"
+#include "probe/capabilities/subjects.hpp"
 #include "probe/probe_context.hpp"
 
 namespace loopscope::probes::descriptors {
@@ -22,8 +21,9 @@ bool is_cloexec(int fd) {
 }
 
 FactResult close_range_closes(ProbeContext& cx) {
-  os::UniqueFd file = cx.temp_file();
-  if (!file) return cx.unknown();
+  Subject pipe = make_pipe(false);
+  if (!pipe) return no_subject(cx);
+  os::UniqueFd& file = pipe.fd;
   const int number = file.get();
   const long rc = cx.call("close_range(one descriptor)", ::syscall(kCloseRange, number, number, 0));
   if (rc != 0) return cx.refused();
@@ -33,8 +33,9 @@ FactResult close_range_closes(ProbeContext& cx) {
 
 FactResult close_range_cloexec(ProbeContext& cx) {
   constexpr unsigned kCloexec = 1U << 2;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
-  const os::UniqueFd file = cx.temp_file();
-  if (!file) return cx.unknown();
+  const Subject pipe = make_pipe(false);
+  if (!pipe) return no_subject(cx);
+  const os::UniqueFd& file = pipe.fd;
   (void)::fcntl(file.get(), F_SETFD, 0);
   const long rc = cx.call("close_range(CLOSE_RANGE_CLOEXEC)",
                           ::syscall(kCloseRange, file.get(), file.get(), kCloexec));
@@ -72,17 +73,10 @@ bool passed_is_cloexec(ProbeContext& cx, const std::array<int, 2>& ends) {
 }
 
 bool accepted_is_cloexec(ProbeContext& cx) {
-  const os::UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const os::UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (!listener || !client || ::bind(listener.get(), raw, size) != 0 ||
-      ::listen(listener.get(), 1) != 0 || ::getsockname(listener.get(), raw, &size) != 0 ||
-      ::connect(client.get(), raw, size) != 0) {
-    cx.call("a loopback connection", -1);
+  const os::UniqueFd listener = make_unix_listener(1);
+  const os::UniqueFd client = listener ? connect_to(listener) : os::UniqueFd();
+  if (!client) {
+    cx.call("a connection to ourselves", -1);
     return false;
   }
   const os::UniqueFd accepted(

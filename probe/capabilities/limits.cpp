@@ -87,7 +87,7 @@ FactResult nofile_raisable(ProbeContext& cx) {
   if (cx.call("setrlimit(soft = hard)", ::setrlimit(RLIMIT_NOFILE, &limit)) != 0) {
     return cx.unknown();
   }
-  const os::UniqueFd file = cx.temp_file();
+  const os::UniqueFd file(cx.call("open(/)", ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   if (!file) return cx.unknown();
   const int highest = static_cast<int>(std::min(limit.rlim_cur, kHighestTried)) - 1;
   const os::UniqueFd high(cx.call("fcntl(F_DUPFD, " + std::to_string(highest) + ")",

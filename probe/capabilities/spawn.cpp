@@ -120,7 +120,7 @@ FactResult close_from(ProbeContext& cx) {
           add != nullptr ? "found" : "not found");
   if (add == nullptr) return no(Reason::not_implemented, "the C library has no such function");
   Plan plan;
-  const os::UniqueFd file = cx.temp_file();
+  const os::UniqueFd file(cx.call("open(/)", ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
   if (!file) return cx.unknown();
   (void)::posix_spawn_file_actions_adddup2(&plan.actions, file.get(), 9);
   if (cx.call_status("addclosefrom(3)", add(&plan.actions, 3)) != 0) return cx.refused();
