@@ -34,11 +34,13 @@ enum class Reason : std::uint8_t {
   not_asked,        // asked on request only: it leaves traces, or takes long
 };
 std::string_view name(Reason reason);
+std::string_view meaning(Reason reason);  // one phrase for a reader
 /// The reason that an errno value stands for.
 Reason reason_of_errno(int number);
 
 enum class Method : std::uint8_t { tried, api, sysctl, declared };
 std::string_view name(Method method);
+std::string_view meaning(Method method);
 
 /// What asking does to the machine, worst last.
 enum class Effect : std::uint8_t {
@@ -49,6 +51,7 @@ enum class Effect : std::uint8_t {
   traces,   // leaves something behind for a while; asked with --intrusive only
 };
 std::string_view name(Effect effect);
+std::string_view meaning(Effect effect);
 
 /// One call that was made to learn the fact.
 struct Evidence {

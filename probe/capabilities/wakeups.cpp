@@ -25,7 +25,7 @@ namespace loopscope::probes::wakeups {
 
 namespace {
 
-constexpr std::chrono::milliseconds kPatience{100};
+constexpr std::chrono::milliseconds kPatience{300};
 
 /// How one thread sleeps and another one wakes it. sleep: true when it was woken; false: it failed
 /// or nobody woke it, and errno says which.
@@ -136,7 +136,7 @@ FactResult by_futex(ProbeContext& cx) {
   std::atomic<int> word{0};
   static_assert(sizeof word == sizeof(int));
   const auto sleep = [&] {
-    const timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
+    const timespec patience = to_timespec(kPatience);
     while (word.load() == 0) {
       const long rc = ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &patience, nullptr, 0);
       if (rc == -1 && errno != EAGAIN && errno != EINTR) return false;
@@ -182,7 +182,7 @@ FactResult by_signal(ProbeContext& cx) {
     return cx.unknown();
   }
   const auto sleep = [&] {
-    const timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
+    const timespec patience = to_timespec(kPatience);
     return ::sigtimedwait(&set, nullptr, &patience) == SIGUSR1;
   };
   const auto wake = [](pthread_t sleeper) {

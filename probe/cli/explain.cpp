@@ -5,28 +5,16 @@
 
 #include "harness/kills.hpp"
 #include "harness/testing/faulty.hpp"
+#include "probe/cli/about_fact.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
-#include "probe/measure.hpp"
-#include "probe/render.hpp"
+#include "probe/cli/sheet.hpp"
 #include "reports/query.hpp"
 
 namespace loopscope::commands::explain {
 namespace {
 
-/// "key   value" lines; empty values are left out.
-class Sheet {
- public:
-  explicit Sheet(std::string title) : text_(std::move(title) + "\n") {}
-  Sheet& line(std::string_view key, std::string_view value) {
-    if (!value.empty()) text_ += fmt::format("  {:<11} {}\n", key, value);
-    return *this;
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
+using cli::Sheet;
 
 std::string joined(Names names) { return fmt::format("{}", fmt::join(names, ", ")); }
 
@@ -115,34 +103,6 @@ std::string about(const LoopDescriptor& loop) {
   return sheet.text();
 }
 
-/// Asks the fact now: the answer of this machine is the best explanation.
-std::string about_fact(std::string_view id) {
-  std::string text;
-  for (const MeasuredFact& fact : measure_facts(id)) {
-    if (fact.id != id) continue;
-    Sheet sheet(fmt::format("fact {}", fact.id));
-    sheet.line("question", fact.question)
-        .line("here", value_text(fact.result))
-        .line("reason", fact.result.reason == Reason::none ? "" : name(fact.result.reason))
-        .line("note", fact.result.note)
-        .line("method", name(fact.result.method));
-    for (const Evidence& evidence : fact.result.evidence) {
-      sheet.line("evidence", fmt::format("{} = {}", evidence.call, evidence.result));
-    }
-    sheet.line("source", fact.source).line("why", fact.why);
-    text += sheet.text();
-  }
-  for (const ScenarioFile* file : all_scenario_files()) {
-    for (const Scenario& scenario : file->scenarios) {
-      if (std::find(scenario.facts.begin(), scenario.facts.end(), id) == scenario.facts.end()) {
-        continue;
-      }
-      text += fmt::format("  {:<11} {}\n", "needed by", scenario.id);
-    }
-  }
-  return text;
-}
-
 std::string about(const MessageInfo& message) {
   return Sheet(fmt::format("message {}: {}", message.id, message.title))
       .line("meaning", message.meaning)
@@ -183,7 +143,7 @@ int run(const std::string& id) {
   if (const MessageInfo* message = find_message(id)) text += about(*message);
   if (const std::optional<Cap> cap = cap_by_id(id)) text += about(info(*cap));
   const std::vector<std::string> facts = cli::fact_ids();
-  if (std::find(facts.begin(), facts.end(), id) != facts.end()) text += about_fact(id);
+  if (std::find(facts.begin(), facts.end(), id) != facts.end()) text += cli::about_fact(id);
   if (id == "query") text += reports::query_help();
   if (text.empty()) cli::unknown_id("id", id, everything());
   cli::print(text);

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/host.hpp"
 #include "harness/patterns.hpp"
 #include "probe/checks.hpp"
+#include "probe/cli/about_fact.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 #include "probe/cli/documents.hpp"
@@ -17,7 +20,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> facts;
-  std::string format = "text", out = "-";
+  std::string format = "text", out = "-", explain;
   int deadline_ms = 0;
   bool thorough = false, intrusive = false;
 };
@@ -59,13 +62,21 @@ bool answers_fit(std::span<const MeasuredFact> facts) {
   return checks.violations.empty();
 }
 
+int explain(const std::string& id, const ProbeOptions& asking) {
+  const std::vector<std::string> known = cli::fact_ids();
+  if (std::find(known.begin(), known.end(), id) == known.end()) cli::unknown_id("fact", id, known);
+  cli::print(cli::about_fact(id, asking));
+  return value(ExitCode::green);
+}
+
 int run(const Options& options) {
-  const std::vector<std::string> patterns = split_patterns(options.facts);
-  check_selection(patterns);
-  const TimePoint began = now();
   const ProbeOptions asking{.deadline = deadline_of(options),
                             .thorough = options.thorough,
                             .intrusive = options.intrusive};
+  if (!options.explain.empty()) return explain(options.explain, asking);
+  const std::vector<std::string> patterns = split_patterns(options.facts);
+  check_selection(patterns);
+  const TimePoint began = now();
   std::vector<MeasuredFact> facts;
   if (patterns.empty()) facts = measure_facts({}, asking);
   for (const std::string& pattern : patterns) {
@@ -103,6 +114,9 @@ Action setup(cli::Options& takes) {
              .target = &options->out,
              .help = "File to write; - is standard output",
              .shows_default = true});
+  takes.add({.names = "--explain",
+             .target = &options->explain,
+             .help = "All about one fact: what, why, how, what no answer means, and its answer"});
   takes.add({.names = "--thorough",
              .target = &options->thorough,
              .help = "More samples, and the facts that take long: up to a minute"});
