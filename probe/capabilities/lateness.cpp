@@ -68,10 +68,11 @@ FactResult lateness(ProbeContext& cx, const Mechanism& mechanism, const Wait& wa
   std::size_t early = 0;
   for (std::size_t i = 0; i < points; ++i) {
     CurvePoint point{.x = static_cast<double>(kAsked[i].count())};
+    const int rounds = kAsked[i] > 10ms ? 20 : cx.rounds(7, 50);
     if (mechanism.whole_millis && kAsked[i] < kMilli) {
       point.reason = Reason::invalid;
       point.note = "it counts whole milliseconds";
-    } else if (!measure(cx, mechanism, wait, kAsked[i], cx.rounds(7, 50), point)) {
+    } else if (!measure(cx, mechanism, wait, kAsked[i], rounds, point)) {
       return cx.unknown();
     }
     early += static_cast<std::size_t>(std::count_if(point.samples.begin(), point.samples.end(),

@@ -280,6 +280,8 @@ TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
       {{"cell", "--loop", "poll", "--scenario", "nothing.like.it"}, "LS010"},
       {{"explain", "sched.soon.fif"}, "sched.soon.fifo"},
       {{"probe", "--fact", "nothing.like.it"}, "LS010"},
+      {{"probe", "--explain", "epoll.exclusiv"}, "epoll.exclusive"},
+      {{"probe", "--deadline-ms", "0"}, "LS001"},
       {{"list", "everything"}, "LS001"},
       {{"rnu"}, "run"},
       {{}, "LS001"},
@@ -298,6 +300,39 @@ TEST_CASE("a bug in loopscope is code 70, never success") {
   const Ended end = loopscope(dir, {"selftest", "--bug"});
   CHECK(end.code == 70);
   CHECK(has(end, "LS070"));
+}
+
+TEST_CASE("one fact is explained: what, why, how, what no answer means, what follows") {
+  const TempDir dir;
+  struct Row {
+    const char* fact;
+    std::vector<const char*> says;
+  };
+  const Row rows[] = {
+      {"poll.present", {"Does poll report", "why", "measured by pipe2", "no answer", "implied by"}},
+      {"so.reuseport_balances", {"not_asked", "--intrusive", "traces", "implies     so.reuseport"}},
+      {"win.build", {"not on this system: needs Windows", "not_applicable", "Which build"}},
+      {"packet", {"CAP_NET_RAW"}}};
+  for (const Row& row : rows) {
+    const Ended end = loopscope(dir, {"probe", "--explain", row.fact});
+    CAPTURE(end.text);
+    CHECK(end.code == 0);
+    CHECK(has(end, "fact " + std::string(row.fact)));
+    for (const char* text : row.says) CHECK(has(end, text));
+    // One sheet, whoever prints it.
+    CHECK(has(loopscope(dir, {"explain", row.fact}), "why         "));
+  }
+}
+
+TEST_CASE("what leaves traces is asked when that is wanted") {
+  const TempDir dir;
+  const auto asked = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments{"probe", "--fact", "vsock,netlink", "--format", "json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return loopscope(dir, arguments);
+  };
+  CHECK(has(asked({}), "not_asked"));
+  CHECK(!has(asked({"--intrusive"}), "not_asked"));
 }
 
 TEST_CASE("a variable stands for an option, and the option outranks it") {
