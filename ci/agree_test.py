@@ -1,10 +1,11 @@
-"""The facts of this machine against other tools: python3's modules, getconf, /proc, strace.
+"""The facts of this machine against other tools: python3, getconf, /proc, liburing, strace.
 
 Usage: agree_test.py LOOPSCOPE WORK_FOLDER
 A comparison whose tool is missing here is left out and named.
 """
 
 import array
+import ctypes
 import errno
 import fcntl
 import json
@@ -15,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -273,6 +275,24 @@ def eventfd_sums() -> bool:
     return total == 4
 
 
+def announced_by_liburing():
+    """The numbers of the operations that liburing's own probe finds, in struct io_uring_probe."""
+    try:
+        liburing = ctypes.CDLL("liburing.so.2")
+    except OSError:
+        return MISSING
+    liburing.io_uring_get_probe.restype = ctypes.c_void_p
+    probe = liburing.io_uring_get_probe()
+    if not probe:
+        return MISSING
+    # last_op and ops_len, 16 octets of header, then op, resv, flags (16 bits), resv2 for each.
+    length = ctypes.string_at(probe, 2)[1]
+    rows = ctypes.string_at(probe + 16, length * 8)
+    liburing.io_uring_free_probe(ctypes.c_void_p(probe))
+    found = [op for op, _, flags, _ in struct.iter_unpack("BBHI", rows) if flags & 1]
+    return len(found)
+
+
 OTHERS: dict[str, Callable[[], object]] = {
     "limit.nofile.soft": lambda: limit(resource.RLIMIT_NOFILE),
     "limit.nofile.hard": lambda: limit(resource.RLIMIT_NOFILE, hard=True),
@@ -327,6 +347,13 @@ TRACED = {
 
 def compare(facts: dict) -> tuple[list[str], int]:
     wrong, agreed = [], 0
+    rows = facts["uring.ops"]["table"]
+    ours = sum(row["cells"]["announced"] == "yes" for row in rows)
+    theirs = announced_by_liburing()
+    if theirs is not MISSING and rows:
+        agreed += ours == theirs
+        if ours != theirs:
+            wrong.append(f"uring.ops: {ours} are announced, liburing's probe says {theirs}")
     for ident, ask in OTHERS.items():
         ours = facts[ident]
         try:

@@ -34,18 +34,21 @@ class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
+def install_filter(*rows: tuple[int, int, int, int]) -> None:
+    """Every system call of this process goes through these rows of BPF from now on."""
+    code = b"".join(struct.pack("HBBI", *row) for row in rows)
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = Program(len(code) // 8, code)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(
+            PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
+        os._exit(99)
+
+
 def refuse(call: int, error: int):
     """A function for the child: from then on the call fails with that error."""
-    code = b"".join(struct.pack("HBBI", *row) for row in (
-        (LOAD_NUMBER, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, call),
-        (RETURN, 0, 0, RETURN_ERRNO | error), (RETURN, 0, 0, RETURN_ALLOW)))
-    libc = ctypes.CDLL(None, use_errno=True)
-
     def install() -> None:
-        program = Program(len(code) // 8, code)
-        if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(
-                PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-            os._exit(99)
+        install_filter((LOAD_NUMBER, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, call),
+                       (RETURN, 0, 0, RETURN_ERRNO | error), (RETURN, 0, 0, RETURN_ALLOW))
 
     return install
 

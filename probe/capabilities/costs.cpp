@@ -38,9 +38,13 @@ rlim_t raise_limit(ProbeContext& cx) {
   return limit.rlim_cur;
 }
 
-/// Makes `fds` grow to n eventfds that are not ready.
-bool grow(std::vector<os::UniqueFd>& fds, std::size_t n) {
+/// Makes `fds` grow to n eventfds that are not ready. false: errno says why; ETIME: no time is
+/// left.
+bool grow(std::vector<os::UniqueFd>& fds, std::size_t n, TimePoint end) {
+  constexpr std::size_t kOften = 256;
   while (fds.size() < n) {
+    errno = ETIME;
+    if (fds.size() % kOften == 0 && now() > end) return false;
     os::UniqueFd one(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!one) return false;
     fds.push_back(std::move(one));
@@ -87,7 +91,7 @@ FactResult curve(ProbeContext& cx, std::string_view call, std::size_t most, cons
   constexpr std::array<std::size_t, 6> kCounts{10, 100, 512, 1000, 5000, 10'000};
   constexpr rlim_t kOthers = 24;  // standard streams, the probe's own, and what waits need
   const rlim_t limit = raise_limit(cx);
-  const TimePoint end = now() + std::chrono::milliseconds(cx.rounds(250, 5000));
+  const TimePoint end = now() + std::chrono::milliseconds(cx.rounds(150, 5000));
   FactResult result{.unit = Unit::nanoseconds, .curve_over = "descriptors"};
   std::vector<os::UniqueFd> fds;
   for (const std::size_t n : kCounts) {
@@ -98,12 +102,9 @@ FactResult curve(ProbeContext& cx, std::string_view call, std::size_t most, cons
     } else if (n + kOthers > limit) {
       point.reason = Reason::denied;
       point.note = "RLIMIT_NOFILE is " + std::to_string(limit);
-    } else if (now() > end) {
-      point.reason = Reason::timeout;
-      point.note = "no time was left";
-    } else if (!grow(fds, n)) {
-      point.reason = Reason::failed;
-      point.note = "eventfd: " + errno_word(errno);
+    } else if (!grow(fds, n, end)) {
+      point.reason = errno == ETIME ? Reason::timeout : Reason::failed;
+      point.note = errno == ETIME ? "no time was left" : "eventfd: " + errno_word(errno);
     } else {
       measure(cx, fds, prepare, point);
     }

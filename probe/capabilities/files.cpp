@@ -182,8 +182,12 @@ constexpr Fact kFacts[] = {
      "file I/O before io_uring"},
     {"inotify", "Does inotify report a new file?", "man 7 inotify", inotify_sees,
      "file watching as ordinary readiness"},
-    {"fanotify", "Does fanotify report that a file was opened?", "man 7 fanotify", fanotify_sees,
-     "file watching with privileges or, since Linux 5.13, without"},
+    {.id = "fanotify",
+     .question = "Does fanotify report that a file was opened?",
+     .source = "man 7 fanotify",
+     .ask = fanotify_sees,
+     .why = "file watching with privileges or, since Linux 5.13, without",
+     .privilege = "CAP_SYS_ADMIN"},
 };
 
 }  // namespace

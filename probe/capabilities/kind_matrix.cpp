@@ -89,6 +89,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "kinds of descriptors", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "kinds of descriptors", .group = "B2", .facts = kFacts, .effect = Effect::traffic};
 
 }  // namespace loopscope::probes::kind_matrix

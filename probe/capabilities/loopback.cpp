@@ -118,6 +118,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "loopback network", .group = "B8", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "loopback network", .group = "B8", .facts = kFacts, .effect = Effect::traffic};
 
 }  // namespace loopscope::probes::loopback

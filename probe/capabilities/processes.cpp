@@ -199,6 +199,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "processes", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "processes", .group = "B3", .facts = kFacts, .effect = Effect::process};
 
 }  // namespace loopscope::probes::processes

@@ -146,6 +146,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "select", .group = "B2", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "select", .group = "B2", .facts = kFacts, .effect = Effect::process};
 
 }  // namespace loopscope::probes::select

@@ -116,6 +116,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "signals", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "signals", .group = "B3", .facts = kFacts, .effect = Effect::process};
 
 }  // namespace loopscope::probes::signals

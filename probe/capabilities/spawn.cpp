@@ -159,6 +159,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "posix_spawn", .group = "B3", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "posix_spawn", .group = "B3", .facts = kFacts, .effect = Effect::process};
 
 }  // namespace loopscope::probes::spawn

@@ -216,6 +216,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "io_uring", .group = "B7", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "io_uring", .group = "B7", .facts = kFacts, .effect = Effect::traffic};
 
 }  // namespace loopscope::probes::uring_ops

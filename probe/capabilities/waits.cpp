@@ -253,6 +253,7 @@ constexpr Fact kFacts[] = {
 
 }  // namespace
 
-extern const ProbeFile file{.mechanism = "waits", .group = "B1", .facts = kFacts};
+extern const ProbeFile file{
+    .mechanism = "waits", .group = "B1", .facts = kFacts, .effect = Effect::process};
 
 }  // namespace loopscope::probes::waits
