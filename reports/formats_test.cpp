@@ -7,7 +7,7 @@
 
 #include "reports/compare.hpp"
 #include "reports/format.hpp"
-#include "reports/html/writer.hpp"
+#include "reports/html/sections.hpp"
 #include "reports/tally.hpp"
 #include "reports/test_journals.hpp"
 
@@ -70,7 +70,7 @@ TEST_CASE("formats: the counts of the HTML page are those of the JSON report") {
     const std::string matrix =
         page.substr(page.find("<section id=\"matrix\""),
                     page.find("<section id=\"cells\"") - page.find("<section id=\"matrix\""));
-    CHECK(count(matrix, "<td data-o=\"" + word + "\"") == cells[word]);
+    CHECK(count(matrix, "<td class=\"" + word) == cells[word]);
     if (cells[word] == 0) continue;
     const std::string said = "<span class=\"k " + word + "\">" + word + "</span> " +
                              std::to_string(cells[word]) + "</button>";
@@ -94,12 +94,18 @@ TEST_CASE("formats: every planned cell stands in JSON and HTML, also in an incom
     const std::string page = render("html", report_of(run)).value();
     CHECK(report["cells"].size() == 70);
     CHECK(report["complete"].get<bool>() == run.complete);
+    const Report one = report_of(run);
+    const reports::html::View view(one);
     for (const Cell& cell : run.cells) {
-      const std::string id = html::cell_id(cell);
+      const std::string id = view.anchor({&one.legs.front(), &cell});
       CAPTURE(id);
-      CHECK(count(page, "id=\"" + id + "\"") == 1);
-      CHECK(count(page, "href=\"#" + id + "\"") >= 1);
+      // Those that have something to say are there without scripts.
+      CHECK(count(page, "id=\"" + id + "\"") == (reports::html::is_plain(cell) ? 0 : 1));
+      CHECK(count(page, "href=\"#" + reports::html::scenario_id(cell.scenario) + "\"") >= 1);
     }
+    const std::size_t begin = page.find('{', page.find("id=\"data\""));
+    const Json data = Json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+    CHECK(data["cells"].size() == 70);
   }
 }
 
@@ -124,8 +130,8 @@ TEST_CASE("html: nothing in a journal becomes markup") {
   CHECK(count(body, "&lt;script&gt;") > 100);
   CHECK(count(body, "<b>\"") == 0);
   CHECK(count(body, "\x1b") == 0);
-  CHECK(count(page, "<script>") == 1);
-  CHECK(count(page, "</script>") == 1);
+  CHECK(count(page, "<script") == 3);  // its own: the mark in the head, the data, the code
+  CHECK(count(page, "</script>") == 3);
 }
 
 TEST_CASE("html: the page asks for nothing outside of itself") {

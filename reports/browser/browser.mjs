@@ -4,10 +4,10 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
-import {fileURLToPath, pathToFileURL} from 'node:url';
+import {pathToFileURL} from 'node:url';
 
-export const here = path.dirname(fileURLToPath(import.meta.url));
-export const testdata = path.join(here, '..', 'testdata');
+import {testdata} from './folders.mjs';
+
 export const require = createRequire(path.resolve(process.env.LOOPSCOPE_NODE_MODULES) + path.sep);
 
 const {chromium} = require('playwright-core');

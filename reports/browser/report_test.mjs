@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {launch, makeJournal, publish, require, testdata} from './browser.mjs';
+import {launch, makeJournal, publish, require} from './browser.mjs';
+import {testdata} from './folders.mjs';
 
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const {HtmlValidate} = require('html-validate');
@@ -16,11 +17,19 @@ let browser;
 before(async () => { browser = await launch(); });
 after(() => browser.close());
 
+/// As the page makes fragments of names; as a reader sees text, blanks apart.
+const slug = text => [...new TextEncoder().encode(text)].map(byte => {
+  const sign = String.fromCharCode(byte);
+  return /[A-Za-z0-9.-]/.test(sign) ? sign : `_${byte.toString(16).padStart(2, '0')}`;
+}).join('');
+const anchor = ({loop, scenario, repeat}) =>
+  `c.${slug(loop)}.${slug(scenario)}${repeat ? `..${repeat}` : ''}`;
+const squeezed = text => (text ?? '').replace(/\\x[0-9a-f]{2}|[\s\p{C}]/gu, '');
+
 /// Runs `use` on a fresh tab with the page open; afterwards nothing may have been asked of the
 /// network, no script may have failed or opened a dialog, and the page's policy refused nothing.
 async function visit(url, options, use) {
-  const {hash = '', ...rest} = options;
-  const context = await browser.newContext({viewport: {width: 1280, height: 900}, ...rest});
+  const context = await browser.newContext({viewport: {width: 1280, height: 900}, ...options});
   const tab = await context.newPage();
   const complaints = [];
   tab.on('pageerror', error => complaints.push(`exception: ${error}`));
@@ -32,7 +41,7 @@ async function visit(url, options, use) {
     if (!/^(file|about|data):/.test(request.url())) complaints.push(`request: ${request.url()}`);
   });
   try {
-    await tab.goto(url + hash);
+    await tab.goto(url);
     await use(tab);
     assert.deepEqual(complaints, []);
   } finally {
@@ -40,30 +49,36 @@ async function visit(url, options, use) {
   }
 }
 
-const rows = '.matrix:not(.api) tr[data-scenario]';
+const rows = '.matrix.main tr[data-scenario]';
 const shown = tab => tab.$$eval(rows, all =>
   all.filter(tr => tr.offsetParent !== null).map(tr => tr.dataset.scenario));
 const sorted = set => [...new Set(set)].sort();
+const views = tab => tab.$$eval('main > section[id]', all => all.map(section => section.id));
+const hash = tab => tab.evaluate(() => location.hash);
+const judged = ['pass', 'diverges', 'fail', 'leak', 'hang', 'crash'];
+
+/// Ticks a need; control characters of a name are visible in the page.
+async function tick(tab, need) {
+  const name = need.replace(/[\0-\x08\x0b-\x1f\x7f]/g, sign =>
+    `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  const box = await tab.evaluateHandle(wanted => [...document.querySelectorAll('#choose input')]
+    .find(input => input.dataset.need === wanted), name);
+  await box.click();
+}
+
+/// Waits until the rows that a filter left are all there: the later ones follow a picture later.
+async function settled(tab, wanted) {
+  await tab.waitForFunction(([selector, count]) => [...document.querySelectorAll(selector)]
+    .filter(tr => tr.offsetParent !== null).length === count, [rows, wanted.length]);
+  assert.deepEqual(sorted(await shown(tab)), sorted(wanted));
+}
 
 for (const journal of journals) {
-  describe(path.basename(journal), () => {
+  describe(path.basename(journal), {concurrency: 2}, () => {
     const {url, html, report} = publish(render, journal);
     const scenarios = sorted(report.cells.map(cell => cell.scenario));
     const having = wanted => sorted(report.cells.filter(wanted).map(cell => cell.scenario));
-
-    for (const width of [1280, 390]) {
-      for (const colorScheme of ['light', 'dark']) {
-        test(`nothing sticks out at ${width} px, ${colorScheme}`, () =>
-          visit(url, {colorScheme, viewport: {width, height: 900}}, async tab => {
-            assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth) <= width);
-            // Whatever sticks out must do so inside a container of its own that scrolls.
-            assert.deepEqual(await tab.$$eval('main *', (all, limit) => all.filter(e =>
-              !e.closest('.scroll, pre') && e.offsetParent &&
-              e.getBoundingClientRect().right > limit + 1)
-              .map(e => e.outerHTML.slice(0, 120)).slice(0, 3), width), []);
-          }));
-      }
-    }
+    const loops = report.legs[0].loops.filter(loop => !loop.absent_because);
 
     test('the page is valid HTML', async () => {
       const {results} = await new HtmlValidate({root: true, extends: ['html-validate:standard']})
@@ -72,66 +87,222 @@ for (const journal of journals) {
         .map(m => `${m.line}:${m.column} ${m.ruleId}: ${m.message}`).slice(0, 10), []);
     });
 
-    test('every scenario has a row', () => visit(url, {}, async tab => {
-      assert.deepEqual(sorted(await shown(tab)), scenarios);
+    for (const width of [1280, 390]) {
+      for (const colorScheme of ['light', 'dark']) {
+        // The pages differ in what they say, not in how; axe is slow.
+        const withAxe = !journal.includes('big') && (width > 400) === (colorScheme === 'light');
+        test(`every view at ${width} px, ${colorScheme}: nothing sticks out, axe is content`, () =>
+          visit(url, {colorScheme, viewport: {width, height: 900}}, async tab => {
+            await tab.evaluate(axeSource);
+            for (const view of await views(tab)) {
+              await tab.evaluate(to => { location.hash = to; }, view);
+              await tab.waitForSelector(`#${view}.on`);
+              assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth) <= width,
+                        `${view} is too wide`);
+              // Whatever sticks out must do so inside a container of its own that scrolls.
+              assert.deepEqual(await tab.$$eval('main *', (all, limit) => all.filter(e =>
+                !e.closest('.scroll, pre') && e.offsetParent &&
+                e.getBoundingClientRect().right > limit + 1)
+                .map(e => e.outerHTML.slice(0, 120)).slice(0, 3), width), [], view);
+              if (!withAxe) continue;
+              const {violations} = await tab.evaluate(() =>
+                axe.run({resultTypes: ['violations']}));
+              assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes[0].html}`), [], view);
+            }
+          }));
+      }
+    }
+
+    test('the first view is what needs attention', () => visit(url, {}, async tab => {
+      const on = await tab.$$eval('main > section.on', all => all.map(section => section.id));
+      assert.deepEqual(on, ['attention']);
+      const items = await tab.locator('#attention .cause li').count();
+      assert.equal(items, report.cells.filter(cell => cell.attention).length);
     }));
 
-    test('text filters rows, lives in the hash and comes back with it', async () => {
+    test('every row, every cell a word', () => visit(url + '#matrix', {}, async tab => {
+      await settled(tab, scenarios);
+      const count = {};
+      for (const cell of report.cells) count[cell.outcome] = (count[cell.outcome] ?? 0) + 1;
+      const seen = {};
+      for (const word of await tab.$$eval(`${rows} td:not(.promise)`, all =>
+        all.map(td => td.textContent))) seen[word] = (seen[word] ?? 0) + 1;
+      delete seen[''];
+      assert.deepEqual(seen, count);
+    }));
+
+    test('a query filters rows, lives in the address and comes back with it', async () => {
       const word = scenarios[0].split('.')[0];
-      let seen, hash;
-      await visit(url, {}, async tab => {
+      const want = scenarios.filter(id => id.includes(word));
+      let address;
+      await visit(url + '#matrix', {}, async tab => {
         await tab.fill('#q', word);
-        seen = await shown(tab);
-        assert.ok(seen.length > 0 && seen.length < scenarios.length);
-        hash = await tab.evaluate(() => location.hash);
-        assert.match(hash, new RegExp(`q=${word}`));
+        await settled(tab, want);
+        address = await hash(tab);
+        assert.match(address, new RegExp(`^#matrix&q=${word}$`));
+        assert.equal(await tab.textContent('#q-says'),
+                     `${want.length} of ${scenarios.length} scenarios`);
+        await tab.fill('#q', 'epoll:fial');
+        assert.match(await tab.textContent('#q-says'), /unknown (outcome "fial"|loop "epoll")/);
         await tab.click('#filters [type=reset]');
-        assert.equal((await shown(tab)).length, scenarios.length);
+        await settled(tab, scenarios);
       });
-      await visit(url, {hash}, async tab => assert.deepEqual(await shown(tab), seen));
+      await visit(url + address, {}, tab => settled(tab, want));
     });
 
-    test('outcomes, differences and attention filter rows', () => visit(url, {}, async tab => {
-      for (const outcome of ['fail', 'skip']) {
-        const want = having(cell => cell.outcome === outcome);
-        if (want.length === 0) continue;
-        await tab.click(`[data-filter-outcome=${outcome}]`);
-        assert.deepEqual(sorted(await shown(tab)), want);
-        await tab.click(`[data-filter-outcome=${outcome}]`);
+    test('buttons ask for outcomes, differences, attention', () =>
+      visit(url + '#matrix', {}, async tab => {
+        for (const outcome of ['fail', 'skip']) {
+          const want = having(cell => cell.outcome === outcome);
+          if (want.length === 0) continue;
+          await tab.click(`#filters [data-outcome=${outcome}]`);
+          assert.equal(await tab.inputValue('#q'), `*:${outcome}`);
+          await settled(tab, want);
+          await tab.click(`#filters [data-outcome=${outcome}]`);
+        }
+        await tab.click('#filters [data-term=attention]');
+        await settled(tab, having(cell => cell.attention));
+        await tab.click('#filters [data-term=attention]');
+        const did = new Map();
+        for (const cell of report.cells) {
+          if (!judged.includes(cell.outcome)) continue;
+          const behaviour = `${cell.outcome} ${cell.variant}`;
+          did.set(cell.scenario, (did.get(cell.scenario) ?? new Set()).add(behaviour));
+        }
+        await tab.click('#filters [data-term=differs]');
+        await settled(tab, having(cell => did.get(cell.scenario)?.size > 1));
+      }));
+
+    test('a loop can be put away, absent ones be shown', () =>
+      visit(url + '#matrix', {}, async tab => {
+        const head = name =>
+          tab.locator(`.matrix.main thead th[data-loop=${JSON.stringify(name)}]`);
+        const loop = loops[0].name;
+        assert.ok(await head(loop).isVisible());
+        await tab.click(`#filters [data-loop=${JSON.stringify(loop)}]`);
+        assert.ok(!await head(loop).isVisible());
+        const absent = report.legs[0].loops.find(row => row.absent_because);
+        if (!absent) return;
+        assert.ok(!await head(absent.name).isVisible());
+        await tab.click('#absent');
+        assert.ok(await head(absent.name).isVisible());
+      }));
+
+    test('a cell leads to its evidence, and the evidence is that of the journal', () =>
+      visit(url + '#matrix', {}, async tab => {
+        for (const outcome of ['pass', 'fail', 'crash', 'skip']) {
+          const td = tab.locator(`${rows} td.${outcome}`).first();
+          if (await td.count() === 0) continue;
+          await tab.evaluate(() => { location.hash = 'matrix'; });
+          await td.click();
+          const at = decodeURIComponent((await hash(tab)).slice(1));
+          const want = report.cells.find(cell => anchor(cell) === at);
+          const panel = await tab.innerText('.panel');
+          assert.ok(want, at);
+          assert.equal(want.outcome, outcome);
+          for (const text of [want.reason, want.expected, want.observed, want.rerun]) {
+            assert.ok(squeezed(panel).includes(squeezed(text)), `${at} says ${text}`);
+          }
+          for (const proof of want.backend?.proof ?? []) {
+            assert.ok(squeezed(panel).includes(squeezed(proof.value)), `${at}: ${proof.value}`);
+          }
+          for (const event of want.trace ?? []) {
+            assert.ok(squeezed(panel).includes(squeezed(event.what)), `${at}: ${event.what}`);
+          }
+          assert.ok(await tab.evaluate(() => document.activeElement.closest('.panel') !== null));
+        }
+      }));
+
+    test('keys lead from one unexpected cell to the next', () => visit(url, {}, async tab => {
+      const want = report.cells.filter(cell => cell.attention).length;
+      const walked = [];
+      await tab.keyboard.press('n');
+      for (let i = 0; i < Math.min(want, 20); ++i) {
+        walked.push(await tab.getAttribute('.panel', 'data-at'));
+        await tab.keyboard.press('n');
       }
-      await tab.click('#look');
-      assert.deepEqual(sorted(await shown(tab)), having(cell => cell.attention));
-      await tab.click('#look');
-      const ran = new Map();
-      for (const cell of report.cells) {
-        if (!['pass', 'diverges', 'fail', 'leak', 'hang', 'crash'].includes(cell.outcome)) continue;
-        ran.set(cell.scenario, (ran.get(cell.scenario) ?? new Set()).add(cell.outcome));
-      }
-      await tab.click('#diff');
-      assert.deepEqual(sorted(await shown(tab)), having(cell => ran.get(cell.scenario)?.size > 1));
+      assert.equal(new Set(walked).size, Math.min(want, 20));
+      await tab.keyboard.press('p');
+      await tab.keyboard.press('/');
+      assert.equal(await tab.evaluate(() => document.activeElement.id), 'q');
+      await tab.keyboard.type('n');
+      assert.equal(await tab.inputValue('#q'), 'n');
+      await tab.keyboard.press('Escape');
+      await tab.keyboard.press('?');
+      await tab.waitForSelector('#legend.on');
+      await tab.click('#keys-on');
+      await tab.evaluate(() => document.activeElement.blur());
+      await tab.keyboard.press('m');
+      await tab.waitForSelector('#legend.on');
     }));
 
-    test('a loop can be hidden', () => visit(url, {}, async tab => {
-      const loop = JSON.stringify(report.cells[0].loop);
-      const column = tab.locator(`.matrix:not(.api) thead th[data-loop=${loop}]`);
-      assert.ok(await column.isVisible());
-      await tab.click(`[data-filter-loop=${loop}]`);
-      assert.ok(!await column.isVisible());
-    }));
+    test('arrows walk the matrix, Enter opens a cell, back comes back', () =>
+      visit(url + '#matrix', {}, async tab => {
+        await settled(tab, scenarios);
+        await tab.focus('.matrix.main td[tabindex="0"]');
+        for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'End', 'Home']) {
+          await tab.keyboard.press(key);
+        }
+        const at = await tab.evaluate(() => document.activeElement.parentElement.dataset.scenario);
+        assert.equal(at, (await shown(tab))[1]);
+        await tab.keyboard.press('Enter');
+        await tab.waitForSelector('#cells.on .panel');
+        await tab.goBack();
+        await tab.waitForSelector('#matrix.on');
+      }));
 
-    test('links lead somewhere, a cell leads to its evidence', () => visit(url, {}, async tab => {
+    test('needs that are ticked leave the loops that have them', () =>
+      visit(url + '#choose', {}, async tab => {
+        const remain = () => tab.$$eval('.remain code', all => all.map(code => code.textContent));
+        assert.deepEqual(await remain(), loops.map(loop => loop.name));
+        const has = (loop, cap) => loop.native.includes(cap) || loop.emulated.includes(cap);
+        const cap = report.catalogue.capabilities.map(row => row.id).find(id =>
+          loops.some(loop => has(loop, id)) && loops.some(loop => !has(loop, id)));
+        if (cap) {
+          await tick(tab, `cap:${cap}`);
+          assert.deepEqual(await remain(),
+                           loops.filter(loop => has(loop, cap)).map(loop => loop.name));
+          assert.match(await hash(tab), /need=/);
+          assert.equal(await tab.locator('.gone > div').count(),
+                       loops.filter(loop => !has(loop, cap)).length);
+          await tab.click('[data-drop]');
+        }
+        const red = report.cells.find(cell => cell.outcome === 'fail' && cell.level === 'must');
+        const row = report.catalogue.scenarios.find(({id}) => id === red?.scenario);
+        if (!row || row.level !== 'must') return;
+        await tick(tab, `area:${row.topic}`);
+        assert.ok(!(await remain()).includes(red.loop));
+        const gone = tab.locator('.gone > div', {has: tab.locator('dt', {hasText: red.loop})});
+        await gone.first().locator('a.k').first().click();
+        await tab.waitForSelector('#cells.on .panel');
+      }));
+
+    test('differences: a row for each scenario in which loops do not do the same', () =>
+      visit(url + '#divergence', {}, async tab => {
+        const rows = await tab.$$eval('.differs tbody th a', all =>
+          all.map(a => decodeURIComponent(a.hash.slice(1))));
+        const did = new Map();
+        for (const cell of report.cells) {
+          if (!judged.includes(cell.outcome)) continue;
+          const key = `${cell.outcome} ${cell.variant}`;
+          did.set(cell.scenario, (did.get(cell.scenario) ?? new Set()).add(key));
+        }
+        const least = [...did].filter(([, keys]) => keys.size > 1).map(([id]) => `s.${slug(id)}`);
+        assert.deepEqual(least.filter(id => !rows.includes(id)), []);
+        assert.equal(new Set(rows).size, rows.length);
+      }));
+
+    test('links lead somewhere, ids are unique', () => visit(url, {}, async tab => {
       const {dead, twice} = await tab.evaluate(() => {
         const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
-        const targets = [...document.querySelectorAll('a[href^="#"]')]
-          .map(a => decodeURIComponent(a.getAttribute('href').slice(1)));
-        return {dead: targets.filter(id => !ids.includes(id)).slice(0, 5),
-                twice: ids.filter((id, at) => ids.indexOf(id) !== at).slice(0, 5)};
+        const known = new Set(ids);
+        return {dead: [...document.querySelectorAll('a[href^="#"]')]
+          .map(a => decodeURIComponent(a.getAttribute('href').slice(1)))
+          .filter(id => !known.has(id)).slice(0, 5),
+                twice: ids.length - known.size};
       });
       assert.deepEqual(dead, []);
-      assert.deepEqual(twice, []);
-      await tab.click('.matrix:not(.api) td a.k');
-      assert.ok(await tab.isVisible('.at'));
-      assert.notEqual(await tab.evaluate(() => document.activeElement.id), '');
+      assert.equal(twice, 0);
     }));
 
     test('the first stop of the keyboard is the visible skip link', () =>
@@ -141,18 +312,28 @@ for (const journal of journals) {
           document.activeElement.getBoundingClientRect().left >= 0));
       }));
 
-    test('without scripts the rows are there and the filters are not', () =>
+    test('without scripts every view is there to be read, without controls', () =>
       visit(url, {javaScriptEnabled: false}, async tab => {
         assert.equal(await tab.locator(rows + ' >> visible=true').count(), scenarios.length);
         assert.ok(!await tab.isVisible('#filters'));
+        for (const view of await views(tab)) assert.ok(await tab.isVisible(`#${view} h2`), view);
+        for (const cell of report.cells.filter(one => one.attention)) {
+          const id = anchor(cell);
+          const line = squeezed(await tab.textContent(`[id=${JSON.stringify(id)}]`));
+          for (const text of [cell.expected, cell.observed, cell.rerun]) {
+            assert.ok(line.includes(squeezed(text)), `${id} says ${text}`);
+          }
+        }
       }));
 
-    for (const colorScheme of ['light', 'dark']) {
-      test(`axe finds nothing, ${colorScheme}`, () => visit(url, {colorScheme}, async tab => {
-        await tab.evaluate(axeSource);
-        const {violations} = await tab.evaluate(() => axe.run());
-        assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes[0].html}`), []);
+    test('on paper the whole view is there and nothing to click', () =>
+      visit(url + '#matrix', {}, async tab => {
+        await settled(tab, scenarios);
+        await tab.emulateMedia({media: 'print'});
+        assert.ok(!await tab.isVisible('.bar'));
+        assert.ok(!await tab.isVisible('#filters'));
+        assert.equal(await tab.$eval('.grid', grid => getComputedStyle(grid).overflowY), 'visible');
+        assert.ok((await tab.pdf({format: 'A4'})).length > 10000);
       }));
-    }
   });
 }

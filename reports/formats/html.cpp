@@ -15,34 +15,50 @@ void fill(std::string& page, std::string_view placeholder, std::string_view cont
   if (at != std::string::npos) page.replace(at, placeholder.size(), content);
 }
 
+struct Section {
+  std::string_view id, title;
+  void (*write)(reports::html::Page& page, const reports::html::View& view);
+};
+constexpr Section kSections[] = {{"attention", "Attention", reports::html::write_attention},
+                                 {"matrix", "Matrix", reports::html::write_matrix},
+                                 {"cells", "Evidence", reports::html::write_cells},
+                                 {"divergence", "Differences", reports::html::write_divergence},
+                                 {"choose", "Choose", reports::html::write_choose},
+                                 {"api", "API", reports::html::write_api},
+                                 {"limits", "Limits", reports::html::write_limits},
+                                 {"facts", "Facts", reports::html::write_facts},
+                                 {"legend", "Legend", reports::html::write_legend}};
+
+std::string title_of(const Report& report) {
+  std::string what = fmt::format("{} runs", report.legs.size());
+  if (report.legs.size() == 1) {
+    const Fields& host = report.legs.front().header.host;
+    what = text_of(host, "os") + " " + text_of(host, "kernel");
+  }
+  return "loopscope: " + verdict(report) + ", " + what;
+}
+
 Result<std::string> render_html(const Report& report, const RenderOptions&) {
-  const Run& run = report.legs.front();
-  const reports::html::View view(run);
-  reports::html::Page body;
+  const reports::html::View view(report);
+  reports::html::Page body, views, data;
   if (report.restriction) {
     body.put("<p class=\"warning\" id=\"restriction\">Restricted by a {}.</p>",
              restriction_text(report));
   }
-  if (report.legs.size() > 1) {
-    body.put("<p class=\"warning\">This page shows {}, the first of {} runs.</p>", run.platform,
-             report.legs.size());
-  }
   reports::html::write_overview(body, view);
-  reports::html::write_attention(body, view);
-  reports::html::write_matrix(body, view);
-  reports::html::write_cells(body, view);
-  reports::html::write_facts(body, view);
-  reports::html::write_limits(body, view);
-  reports::html::write_api(body, view);
-  reports::html::write_legend(body, view);
+  for (const Section& section : kSections) {
+    section.write(body, view);
+    views.put("<a href=\"#{}\">{}</a>\n", section.id, section.title);
+  }
+  reports::html::write_data(data, view);
 
-  // The body last: what a journal says must not be searched for placeholders.
+  // What a journal says comes last: it must not be searched for placeholders.
   std::string page(reports::html::asset_page());
-  fill(page, "<!--title-->",
-       reports::html::escape("loopscope: " + verdict(run) + ", " + text_of(run.header.host, "os") +
-                             " " + text_of(run.header.host, "kernel")));
+  fill(page, "<!--title-->", reports::html::escape(title_of(report)));
+  fill(page, "<!--views-->", views.take());
   fill(page, "/*style*/", reports::html::asset_style());
   fill(page, "/*script*/", reports::html::asset_script());
+  fill(page, "<!--data-->", data.take());
   fill(page, "<!--body-->", body.take());
   return page;
 }

@@ -5,16 +5,21 @@
 namespace loopscope::reports::html {
 namespace {
 
-void write_cell(Page& page, const ApiCell& cell) {
-  page.put("<td data-o=\"{}\">", cell.status);
-  if (cell.status == "untested") {
-    page.put("<span class=\"untested\">{}</span>",
-             cell.support == "absent" ? "absent" : "untested");
-  } else {
-    flat_chip(page, cell.status, cell.support == "emulated");
-    if (cell.judged > 0) page.put(" <small>{} of {}</small>", cell.passed, cell.judged);
+void write_cell(Page& page, const ApiRow& row, const View& view, const Column& column) {
+  const std::string& platform = view.platforms[column.platform].name;
+  const ApiCell* cell = nullptr;
+  for (const ApiCell& one : row.cells) {
+    if (one.loop == column.loop->name && one.platform == platform) cell = &one;
   }
-  if (cell.support == "emulated") page.raw(" <small class=\"sup\">emulated</small>");
+  if (cell == nullptr || cell->status == "untested") {
+    const bool absent = cell != nullptr && cell->support == "absent";
+    page.raw(absent ? "<td class=\"unsupported\">absent" : "<td class=\"untested\">untested");
+  } else {
+    page.put("<td class=\"{}{}\">{}", cell->status, cell->support == "emulated" ? " e" : "",
+             cell->status);
+    if (cell->judged > 0) page.put(" <small>{} of {}</small>", cell->passed, cell->judged);
+    if (cell->support == "emulated") page.raw(" <small>emulated</small>");
+  }
   page.raw("</td>");
 }
 
@@ -28,42 +33,29 @@ void write_row(Page& page, const ApiRow& row, const View& view) {
     page.raw("</p></details>");
   }
   page.raw("</td>");
-  for (const LoopRow* loop : view.loops) {
-    for (const ApiCell& cell : row.cells) {
-      if (cell.loop == loop->name) write_cell(page, cell);
-    }
-  }
-  page.raw("</tr>");
+  for (const Column& column : view.columns) write_cell(page, row, view, column);
+  page.raw("</tr>\n");
 }
 
 }  // namespace
 
 void write_api(Page& page, const View& view) {
-  page.put(
+  page.raw(
       "<section id=\"api\"><h2>The low-level API, entry by entry</h2><p class=\"intro\">The worst "
-      "outcome of "
-      "the scenarios that name an entry, and how many of those that were judged passed. An entry "
-      "without a scenario is untested, never supported.</p>"
-      "<div class=\"scroll grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"API entries and "
-      "loops\">"
-      "<table class=\"matrix api\"><thead><tr><th scope=\"col\">entry</th>"
-      "<th scope=\"col\">scenarios</th>",
-      view.loops.size() > 8 ? " many" : "");
-  for (const LoopRow* loop : view.loops) {
-    page.put("<th scope=\"col\" data-loop=\"{}\">{}</th>", loop->name, loop->name);
-  }
-  page.raw("</tr></thead>");
+      "outcome of the scenarios that name an entry, and how many of those that were judged passed. "
+      "An entry without a scenario is untested, never supported.</p>");
+  open_grid(page, view, "API entries and loops", "api", "entry", "scenarios");
   std::string group;
-  for (const ApiRow& row : api_table(view.run)) {
+  for (const ApiRow& row : api_table(view.all)) {
     if (row.group != group) {
       if (!group.empty()) page.raw("</tbody>");
-      page.put("<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{}</th></tr>",
-               view.loops.size() + 2, row.group);
+      page.put("<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{}</th></tr>\n",
+               view.columns.size() + 2, row.group);
       group = row.group;
     }
     write_row(page, row, view);
   }
-  page.raw(group.empty() ? "</table></div></section>" : "</tbody></table></div></section>");
+  page.raw(group.empty() ? "</table></div></section>\n" : "</tbody></table></div></section>\n");
 }
 
 }  // namespace loopscope::reports::html

@@ -1,5 +1,4 @@
-// What needs attention first: red and unknown by cause, divergences, known failures, and what was
-// not attempted.
+// What needs attention first: red and unknown by cause, known failures, and what was not attempted.
 #include <algorithm>
 #include <map>
 
@@ -12,119 +11,107 @@ namespace {
 
 constexpr std::size_t kShownAtOnce = 12;
 
-std::string relation_text(const View& view, const Cell& cell) {
-  switch (relation(view.run, cell, view.reference)) {
+std::string relation_text(const View& view, const PlacedCell& cell) {
+  switch (view.relation_of(cell)) {
     case Relation::only_this_loop:
-      return view.reference + " passes";
+      return view.reference(*cell.leg) + " passes";
     case Relation::also_reference:
-      return "also on " + view.reference;
+      return "also on " + view.reference(*cell.leg);
     case Relation::only_reference:
-      return "only on " + view.reference;
+      return "only on " + view.reference(*cell.leg);
     case Relation::none:
       break;
   }
   return {};
 }
 
-void write_row(Page& page, const View& view, const Cell& cell) {
-  page.put("<li data-loop=\"{}\">", cell.loop);
-  chip(page, name(cell.outcome), cell_id(cell));
+void write_row(Page& page, const View& view, const PlacedCell& placed) {
+  const Cell& cell = *placed;
+  const std::string anchor = view.anchor(placed);
+  page.put("<li data-loop=\"{}\" data-platform=\"{}\">", cell.loop, placed.leg->platform);
+  chip(page, name(cell.outcome), anchor);
   page.put("<a class=\"what\" href=\"#{}\"><span class=\"loop\">{}</span> <code>{}</code></a>",
-           cell_id(cell), cell.loop, cell.scenario);
+           anchor, view.loop_text(placed.leg->platform, cell.loop), cell.scenario);
+  write_gist(page, cell);
+  const std::string tag = relation_text(view, placed);
+  if (!tag.empty()) page.put("<span class=\"tag\">{}</span>", tag);
+  if (cell.standing == "stale_expectation") page.raw("<span class=\"tag odd\">stale</span>");
+  page.raw("</li>\n");
+}
+
+void write_group(Page& page, const View& view, const Cause& group) {
+  page.put("<section class=\"cause\"><h3>{} <span class=\"count\">{}</span></h3><ul>", group.title,
+           group.cells.size());
+  const std::size_t shown = std::min(group.cells.size(), kShownAtOnce);
+  for (std::size_t i = 0; i < shown; ++i) write_row(page, view, group.cells[i]);
+  page.raw("</ul>");
+  if (group.cells.size() > shown) {
+    page.put("<details class=\"more\"><summary>{} more</summary><ul>", group.cells.size() - shown);
+    for (std::size_t i = shown; i < group.cells.size(); ++i) write_row(page, view, group.cells[i]);
+    page.raw("</ul></details>");
+  }
+  page.raw("</section>\n");
+}
+
+/// The scenarios of a group, each once, with the loops that they were not attempted on.
+void write_names(Page& page, const View& view, const Cause& group) {
+  std::map<std::string, std::vector<std::string>> loops;
+  std::vector<const std::string*> order;
+  for (const PlacedCell& cell : group.cells) {
+    auto& names = loops[cell->scenario];
+    if (names.empty()) order.push_back(&cell->scenario);
+    names.push_back(view.loop_text(cell.leg->platform, cell->loop));
+  }
+  page.raw("<li class=\"names\">");
+  for (const std::string* id : order) {
+    page.put("<a href=\"#{}\"><code>{}</code></a> ", scenario_id(*id), *id);
+    if (loops.size() <= kShownAtOnce) {
+      page.put("<small>{}</small> ", fmt::format("{}", fmt::join(loops[*id], ", ")));
+    }
+  }
+  page.raw("</li>");
+}
+
+void write_folded(Page& page, const View& view, std::string_view title,
+                  const std::vector<Cause>& groups) {
+  std::size_t cells = 0;
+  for (const Cause& group : groups) cells += group.cells.size();
+  if (cells == 0) return;
+  page.put("<details class=\"group\"><summary>{} <span class=\"count\">{}</span></summary>", title,
+           cells);
+  for (const Cause& group : groups) {
+    page.put("<details class=\"inner\"><summary>{} <span class=\"count\">{}</span></summary><ul>",
+             group.title, group.cells.size());
+    const PlacedCell& first = group.cells.front();
+    const auto steps = why_chain(*first.leg, *first);
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+      page.put("<li class=\"step\">{} <b>{}</b></li>", steps[i].what, steps[i].answer);
+    }
+    write_names(page, view, group);
+    page.raw("</ul></details>\n");
+  }
+  page.raw("</details>\n");
+}
+
+}  // namespace
+
+void write_gist(Page& page, const Cell& cell) {
   if (!cell.expected.empty() || !cell.observed.empty()) {
     page.put("<span class=\"gist\"><b>expected</b> {} <b>observed</b> {}</span>", cell.expected,
              cell.observed);
   } else if (!cell.reason.empty()) {
     page.put("<span class=\"gist\">{}</span>", cell.reason);
   }
-  const std::string tag = relation_text(view, cell);
-  if (!tag.empty()) page.put("<span class=\"tag\">{}</span>", tag);
-  if (cell.standing == "stale_expectation") page.raw("<span class=\"tag odd\">stale</span>");
-  page.raw("</li>");
 }
-
-void write_cause(Page& page, const View& view, const Cause& cause) {
-  page.put("<section class=\"cause\"><h3>{} <span class=\"count\">{}</span></h3><ul>", cause.title,
-           cause.cells.size());
-  const std::size_t shown = std::min(cause.cells.size(), kShownAtOnce);
-  for (std::size_t i = 0; i < shown; ++i) write_row(page, view, *cause.cells[i]);
-  page.raw("</ul>");
-  if (cause.cells.size() > shown) {
-    page.put("<details class=\"more\"><summary>{} more</summary><ul>", cause.cells.size() - shown);
-    for (std::size_t i = shown; i < cause.cells.size(); ++i) write_row(page, view, *cause.cells[i]);
-    page.raw("</ul></details>");
-  }
-  page.raw("</section>");
-}
-
-std::string said(const Cell& cell) {
-  if (!cell.variant.empty()) return cell.variant;
-  return cell.observed;
-}
-
-void write_divergences(Page& page, const View& view) {
-  std::map<std::string, std::vector<Divergence>> by_pattern;
-  for (Divergence& row : divergences(view.run)) by_pattern[row.pattern].push_back(row);
-  if (by_pattern.empty()) return;
-  page.raw("<h3 class=\"sub\" id=\"divergences\">Where the loops differ</h3>");
-  for (const auto& [pattern, rows] : by_pattern) {
-    page.put(
-        "<details class=\"group\"{}><summary>{} <span class=\"count\">{}</span></summary>"
-        "<div class=\"scroll\" tabindex=\"0\"><table class=\"differs\"><tbody>",
-        rows.size() <= kShownAtOnce ? " open" : "", pattern, rows.size());
-    for (const Divergence& row : rows) {
-      page.put("<tr><th scope=\"row\"><a href=\"#{}\"><code>{}</code></a></th>",
-               scenario_id(row.scenario->id), row.scenario->id);
-      for (const Cell* cell : row.cells) {
-        page.put("<td data-loop=\"{}\"><span class=\"loop\">{}</span> ", cell->loop, cell->loop);
-        chip(page, name(cell->outcome), cell_id(*cell));
-        const std::string words = said(*cell);
-        if (!words.empty()) page.put(" <span class=\"gist\">{}</span>", words);
-        page.raw("</td>");
-      }
-      page.raw("</tr>");
-    }
-    page.raw("</tbody></table></div></details>");
-  }
-}
-
-void write_folded(Page& page, const View& view, std::string_view title,
-                  const std::vector<Cause>& causes) {
-  std::size_t cells = 0;
-  for (const Cause& cause : causes) cells += cause.cells.size();
-  if (cells == 0) return;
-  page.put("<details class=\"group\"><summary>{} <span class=\"count\">{}</span></summary>", title,
-           cells);
-  for (const Cause& cause : causes) {
-    page.put("<details class=\"inner\"><summary>{} <span class=\"count\">{}</span></summary><ul>",
-             cause.title, cause.cells.size());
-    const auto steps = why_chain(view.run, *cause.cells.front());
-    for (std::size_t i = 1; i < steps.size(); ++i) {
-      page.put("<li class=\"step\">{} <b>{}</b></li>", steps[i].what, steps[i].answer);
-    }
-    page.raw("<li class=\"names\">");
-    for (const Cell* cell : cause.cells) {
-      page.put("<a href=\"#{}\"><code>{}</code></a> ", cell_id(*cell),
-               cause.cells.size() > 1 && cause.cells.front()->loop != cell->loop
-                   ? cell->loop + " " + cell->scenario
-                   : cell->scenario);
-    }
-    page.raw("</li></ul></details>");
-  }
-  page.raw("</details>");
-}
-
-}  // namespace
 
 void write_attention(Page& page, const View& view) {
   page.raw("<section id=\"attention\"><h2>Needs attention</h2>");
-  const std::vector<Cause> causes = attention_by_cause(view.run);
-  if (causes.empty()) page.raw("<p class=\"calm\">Nothing here needs attention.</p>");
-  for (const Cause& cause : causes) write_cause(page, view, cause);
-  write_divergences(page, view);
-  write_folded(page, view, "Known failures, as expected", known_by_cause(view.run));
-  write_folded(page, view, "Not attempted, and why", not_attempted_by_cause(view.run));
-  page.raw("</section>");
+  const std::vector<Cause> groups = attention_by_cause(view.all);
+  if (groups.empty()) page.raw("<p class=\"calm\">Nothing here needs attention.</p>");
+  for (const Cause& group : groups) write_group(page, view, group);
+  write_folded(page, view, "Known failures, as expected", known_by_cause(view.all));
+  write_folded(page, view, "Not attempted, and why", not_attempted_by_cause(view.all));
+  page.raw("</section>\n");
 }
 
 }  // namespace loopscope::reports::html

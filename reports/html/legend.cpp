@@ -2,6 +2,7 @@
 #include <span>
 
 #include "reports/html/sections.hpp"
+#include "reports/query.hpp"
 
 namespace loopscope::reports::html {
 namespace {
@@ -36,6 +37,21 @@ constexpr Word kAuthorities[] = {
     {"asyncio_doc", "The documentation of asyncio says so."},
     {"de_facto", "No text says so; programs rely on it."},
     {"ours", "A rule of this project."}};
+
+constexpr Word kCharts[] = {
+    {"line", "From the least to the largest sample; logarithmic where they are far apart."},
+    {"bar", "From the median to the value that nine of ten samples keep."},
+    {"marks", "The long one is the median, the short one what 99 of 100 samples keep."}};
+
+constexpr Word kKeys[] = {
+    {"1 to 9", "the views, in the order of the bar"},
+    {"m", "the matrix"},
+    {"/", "the matrix, and its filter"},
+    {"arrows", "inside the matrix: from cell to cell; also Home, End, Page Up, Page Down"},
+    {"Enter", "inside the matrix: the evidence of the cell"},
+    {"n, p", "the next and the previous unexpected cell"},
+    {"Escape", "out of a field"},
+    {"?", "this legend"}};
 
 constexpr std::string_view kNotClaimed[] = {
     "No score and no ranking. Counts are there to find things, not to compare loops by.",
@@ -74,9 +90,18 @@ void write_legend(Page& page, const View&) {
       "</dt><dd>Hollow: the loop offers this only through our adapter.</dd></div></dl></div><div>");
   write_words(page, "Levels", kLevels);
   write_words(page, "Authorities", kAuthorities);
-  page.raw("<h3 class=\"sub\">What is not claimed</h3><ul class=\"claims\">");
+  page.raw("</div></div><div class=\"legend\"><div id=\"queries\"><h3 class=\"sub\">Queries</h3>");
+  page.put("<pre tabindex=\"0\" role=\"region\" aria-label=\"The language of queries\">{}</pre>",
+           query_help());
+  page.raw("</div><div>");
+  write_words(page, "Charts", kCharts);
+  page.raw("<div class=\"scripted\" hidden>");
+  write_words(page, "Keys", kKeys);
+  page.raw(
+      "<p><label><input type=\"checkbox\" id=\"keys-on\" checked> single keys do this</label></p>"
+      "</div></div></div><h3 class=\"sub\">What is not claimed</h3><ul class=\"claims\">");
   for (const std::string_view line : kNotClaimed) page.put("<li>{}</li>", line);
-  page.raw("</ul></div></div></section>");
+  page.raw("</ul></section>\n");
 }
 
 }  // namespace loopscope::reports::html

@@ -1,4 +1,6 @@
-// The matrix: scenarios by group, one column for each loop; every cell links to its evidence.
+// The matrix: scenarios by group, a column for each loop of each machine.
+#include <algorithm>
+
 #include "reports/html/sections.hpp"
 #include "reports/tally.hpp"
 
@@ -6,30 +8,29 @@ namespace loopscope::reports::html {
 namespace {
 
 /// How repeats differ, for a title: "3 repeats: pass, fail".
-std::string repeats_text(const std::vector<const Cell*>& cells) {
+std::string repeats_text(const std::vector<PlacedCell>& cells) {
   std::string words;
-  for (const Cell* cell : cells) {
+  for (const PlacedCell& cell : cells) {
     if (!words.empty()) words += ", ";
     words += name(cell->outcome);
   }
   return fmt::format("{} repeats: {}", cells.size(), words);
 }
 
-void write_cell(Page& page, const View& view, const ScenarioRow& scenario, const LoopRow& loop) {
-  const Cell* cell = view.worst(scenario.id, loop.name);
+/// One of thousands: a word and its class, nothing more. The script makes it lead somewhere; the
+/// head of the row does so without one.
+void write_cell(Page& page, const View& view, const ScenarioRow& scenario, const Column& column) {
+  const Cell* cell = view.worst(scenario.id, column);
   if (cell == nullptr) {
     page.raw("<td></td>");
     return;
   }
-  const auto& repeats = view.cells(scenario.id, loop.name);
-  const bool hollow = cell->ran && view.emulated(scenario, loop);
-  std::string title;
-  if (repeats.size() > 1) title = repeats_text(repeats);
-  if (hollow) title += title.empty() ? "emulated by our adapter" : "; emulated by our adapter";
-  page.put("<td data-o=\"{}\"", name(cell->outcome));
-  page.raw(needs_attention(*cell) ? " class=\"look\">" : ">");
-  chip(page, name(cell->outcome), cell_id(*cell), hollow, title);
-  page.raw("</td>");
+  const auto& repeats = view.cells(scenario.id, column);
+  page.put("<td class=\"{}", name(cell->outcome));
+  if (cell->ran && emulates(*column.loop, scenario)) page.raw(" e");
+  if (needs_attention(*cell)) page.raw(" look");
+  if (repeats.size() > 1) page.put("\" title=\"{}", repeats_text(repeats));
+  page.put("\">{}</td>", name(cell->outcome));
 }
 
 void write_row(Page& page, const View& view, const ScenarioRow& scenario) {
@@ -37,76 +38,119 @@ void write_row(Page& page, const View& view, const ScenarioRow& scenario) {
            scenario_id(scenario.id));
   page.raw(breakable(scenario.id));
   page.put("</a></th><td class=\"promise\">{}</td>", scenario.promise);
-  for (const LoopRow* loop : view.loops) write_cell(page, view, scenario, *loop);
-  page.raw("</tr>");
+  for (const Column& column : view.columns) write_cell(page, view, scenario, column);
+  page.raw("</tr>\n");
+}
+
+void write_buttons(Page& page, const View& view) {
+  if (view.many_platforms()) {
+    page.raw("<fieldset><legend>Platforms</legend>");
+    for (const Platform& platform : view.platforms) {
+      page.put("<button type=\"button\" data-platform=\"{}\" aria-pressed=\"true\">{}</button>",
+               platform.name, platform.name);
+    }
+    page.raw("</fieldset>");
+  }
+  page.raw("<fieldset><legend>Loops</legend>");
+  std::vector<std::string> loops;
+  for (const Column& column : view.columns) {
+    if (std::find(loops.begin(), loops.end(), column.loop->name) != loops.end()) continue;
+    loops.push_back(column.loop->name);
+    page.put("<button type=\"button\" data-loop=\"{}\" aria-pressed=\"true\">{}</button>",
+             column.loop->name, column.loop->name);
+  }
+  page.raw("</fieldset><fieldset><legend>Rows</legend>");
+  for (const Outcome outcome : kOutcomes) {
+    const std::size_t count = tally_all(view.all).of(outcome);
+    if (count == 0) continue;
+    page.put(
+        "<button type=\"button\" data-outcome=\"{}\" aria-pressed=\"false\">"
+        "<span class=\"k {}\">{}</span> {}</button>",
+        name(outcome), name(outcome), name(outcome), count);
+  }
+  page.raw(
+      "<button type=\"button\" data-term=\"differs\" aria-pressed=\"false\">loops differ</button>"
+      "<button type=\"button\" data-term=\"attention\" aria-pressed=\"false\">needs attention"
+      "</button><button type=\"reset\">reset</button></fieldset>");
 }
 
 void write_controls(Page& page, const View& view) {
   page.raw(
       "<form id=\"filters\" class=\"filters\" role=\"search\" hidden>"
-      "<label class=\"search\"><span>Filter</span><input type=\"search\" id=\"q\" "
-      "autocomplete=\"off\" "
-      "placeholder=\"scenario, promise, API entry\"></label>"
-      "<fieldset><legend>Loops</legend>");
-  for (const LoopRow* loop : view.loops) {
-    page.put("<button type=\"button\" data-filter-loop=\"{}\" aria-pressed=\"true\">{}</button>",
-             loop->name, loop->name);
-  }
-  page.raw("</fieldset><fieldset><legend>Outcomes</legend>");
-  const Tally all = tally_all(view.run);
-  for (const Outcome outcome : kOutcomes) {
-    if (all.of(outcome) == 0) continue;
-    page.put(
-        "<button type=\"button\" data-filter-outcome=\"{}\" aria-pressed=\"false\">"
-        "<span class=\"k {}\">{}</span> {}</button>",
-        name(outcome), name(outcome), name(outcome), all.of(outcome));
-  }
-  page.raw(
-      "</fieldset><fieldset><legend>Rows</legend>"
-      "<button type=\"button\" id=\"diff\" aria-pressed=\"false\">only differences</button>"
-      "<button type=\"button\" id=\"look\" aria-pressed=\"false\">only what needs "
-      "attention</button>"
-      "<button type=\"reset\">reset</button></fieldset>"
-      "<p id=\"shown\" role=\"status\" aria-live=\"polite\"></p></form>");
+      "<div class=\"search\"><label for=\"q\">Filter the rows</label>"
+      "<input type=\"search\" id=\"q\" autocomplete=\"off\" spellcheck=\"false\" "
+      "aria-describedby=\"q-says\" placeholder=\"udp  epoll:fail  only(libuv)\">"
+      "<a href=\"#queries\">how to ask</a></div>");
+  write_buttons(page, view);
+  page.raw("<p id=\"q-says\" role=\"status\" aria-live=\"polite\"></p></form>\n");
 }
 
 }  // namespace
 
+void open_grid(Page& page, const View& view, std::string_view label, std::string_view kind,
+               std::string_view row_head, std::string_view next_head) {
+  page.put(
+      "<div class=\"scroll grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">"
+      "<table class=\"matrix {}\"><thead>",
+      view.columns.size() > 8 ? " many" : "", label, kind);
+  if (view.many_platforms()) {
+    page.raw("<tr class=\"legs\"><td colspan=\"2\"></td>");
+    for (std::size_t i = 0; i < view.platforms.size(); ++i) {
+      const auto wide = std::count_if(view.columns.begin(), view.columns.end(),
+                                      [&](const Column& column) { return column.platform == i; });
+      if (wide == 0) continue;
+      page.put("<th scope=\"colgroup\" colspan=\"{}\" data-platform=\"{}\">{}</th>", wide,
+               view.platforms[i].name, view.platforms[i].name);
+    }
+    page.raw("</tr>");
+  }
+  page.put("<tr><th scope=\"col\">{}</th><th scope=\"col\" class=\"{}\">{}</th>", row_head,
+           next_head, next_head);
+  for (const Column& column : view.columns) {
+    const bool absent = !column.loop->absent_because.empty();
+    page.put("<th scope=\"col\" data-loop=\"{}\" data-platform=\"{}\"{}>{}</th>", column.loop->name,
+             view.platforms[column.platform].name, absent ? Raw{" class=\"absent\""} : Raw{""},
+             column.loop->name);
+  }
+  page.raw("</tr></thead>\n");
+}
+
+void write_absent(Page& page, const View& view) {
+  std::string text;
+  for (const Column& column : view.columns) {
+    if (column.loop->absent_because.empty()) continue;
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ",
+                        view.loop_text(view.platforms[column.platform].name, column.loop->name),
+                        column.loop->absent_because);
+  }
+  if (text.empty()) return;
+  page.put(
+      "<p class=\"note\">Absent: {}. <button type=\"button\" class=\"scripted\" id=\"absent\" "
+      "aria-pressed=\"false\" hidden>show their columns</button></p>",
+      text);
+}
+
 void write_matrix(Page& page, const View& view) {
   page.raw("<section id=\"matrix\"><h2>Scenarios and loops</h2>");
   write_controls(page, view);
-  page.put(
-      "<div class=\"scroll grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"Matrix of "
-      "scenarios and "
-      "loops\"><table class=\"matrix\"><thead><tr><th scope=\"col\">scenario</th>"
-      "<th scope=\"col\" class=\"promise\">promise</th>",
-      view.loops.size() > 8 ? " many" : "");
-  for (const LoopRow* loop : view.loops) {
-    page.put("<th scope=\"col\" data-loop=\"{}\">{}", loop->name, loop->name);
-    page.raw(loop->absent_because.empty() ? "</th>" : " <small>absent</small></th>");
-  }
-  page.raw("</tr></thead>");
-  std::string_view group;
-  for (const ScenarioRow& scenario : view.run.catalogue.scenarios) {
-    bool planned = false;
-    for (const LoopRow* loop : view.loops) {
-      planned = planned || !view.cells(scenario.id, loop->name).empty();
-    }
-    if (!planned) continue;
-    if (scenario.group != group) {
-      if (!group.empty()) page.raw("</tbody>");
+  write_absent(page, view);
+  open_grid(page, view, "Matrix of scenarios and loops", "main", "scenario", "promise");
+  const ScenarioRow* last = nullptr;
+  for (const ScenarioRow* scenario : view.scenarios) {
+    if (last == nullptr || scenario->group != last->group) {
+      if (last != nullptr) page.raw("</tbody>");
       page.put(
           "<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{} "
-          "<small>{}</small></th></tr>",
-          view.loops.size() + 2, scenario.topic, scenario.group);
-      group = scenario.group;
+          "<small>{}</small></th></tr>\n",
+          view.columns.size() + 2, scenario->topic, scenario->group);
     }
-    write_row(page, view, scenario);
+    last = scenario;
+    write_row(page, view, *scenario);
   }
-  if (!group.empty()) page.raw("</tbody>");
+  if (last != nullptr) page.raw("</tbody>");
   page.raw(
       "</table></div><p id=\"none\" class=\"calm\" hidden>No scenario matches the "
-      "filter.</p></section>");
+      "filter.</p></section>\n");
 }
 
 }  // namespace loopscope::reports::html

@@ -96,80 +96,129 @@ struct Found {
   std::size_t proved = 0, asked = 0, silent = 0;  // silent: it ended before it could say
 };
 
-Found found_behind(const Run& run, const std::string& loop) {
+Found found_behind(const Legs& runs, const std::string& loop) {
   Found found;
-  for (const Cell& cell : run.cells) {
-    if (cell.loop != loop || !cell.backend) continue;
-    if (cell.backend->effective.empty()) {
+  for (const PlacedCell& cell : cells_of(runs)) {
+    if (cell->loop != loop || !cell->backend) continue;
+    if (cell->backend->effective.empty()) {
       ++found.silent;
       continue;
     }
     ++found.asked;
-    if (cell.backend->proved) ++found.proved;
-    found.effective.insert(cell.backend->effective);
+    if (cell->backend->proved) ++found.proved;
+    found.effective.insert(cell->backend->effective);
   }
   return found;
 }
 
-void write_loop(Page& page, const View& view, const Tally& tally) {
-  const LoopRow* loop = view.run.loop(tally.loop);
-  const bool absent = loop != nullptr && !loop->absent_because.empty();
-  if (tally.total() == 0 && !absent) return;
-  page.put("<tr data-loop=\"{}\"><th scope=\"row\">{}</th>", tally.loop, tally.loop);
-  if (absent) {
-    page.put("<td colspan=\"2\" class=\"absent\">absent: {}</td><td>", loop->absent_because);
+void write_found(Page& page, const Platform& platform, const Tally& tally) {
+  const LoopRow* loop = platform.runs.loop(tally.loop);
+  const Found found = found_behind(platform.runs, tally.loop);
+  page.put("<td>{}", loop == nullptr ? std::string{} : loop->mechanism);
+  if (loop != nullptr && !loop->version.empty()) page.put(" <small>{}</small>", loop->version);
+  page.put("</td><td><strong>{}</strong> ", fmt::format("{}", fmt::join(found.effective, ", ")));
+  const bool all = found.proved == found.asked;
+  if (found.asked == 0) {
+    page.raw("<span class=\"tag\">nothing ran</span>");
   } else {
-    const Found found = found_behind(view.run, tally.loop);
-    page.put("<td>{}", loop == nullptr ? std::string{} : loop->mechanism);
-    if (loop != nullptr && !loop->version.empty()) page.put(" <small>{}</small>", loop->version);
-    page.put("</td><td><strong>{}</strong> ", fmt::format("{}", fmt::join(found.effective, ", ")));
-    const bool all = found.proved == found.asked;
-    if (found.asked == 0) {
-      page.raw("<span class=\"tag\">nothing ran</span>");
-    } else {
-      page.put("<span class=\"tag {}\">proved in {} of {} cells</span>", all ? "good" : "odd",
-               found.proved, found.asked);
-    }
-    if (found.silent != 0) {
-      page.put(" <span class=\"tag\">{} ended before they could say</span>", found.silent);
-    }
-    page.raw("</td><td>");
+    page.put("<span class=\"tag {}\">proved in {} of {} cells</span>", all ? "good" : "odd",
+             found.proved, found.asked);
+  }
+  if (found.silent != 0) {
+    page.put(" <span class=\"tag\">{} ended before they could say</span>", found.silent);
+  }
+  page.raw("</td><td>");
+}
+
+void write_loop(Page& page, const Platform& platform, const Tally& tally) {
+  const std::string absent = absence(platform.runs, tally);
+  if (tally.total() == 0 && absent.empty()) return;
+  page.put("<tr data-loop=\"{}\" data-platform=\"{}\"><th scope=\"row\">{}</th>", tally.loop,
+           platform.name, tally.loop);
+  if (absent.empty()) {
+    write_found(page, platform, tally);
+  } else {
+    page.put("<td colspan=\"2\" class=\"absent\">absent: {}</td><td>", absent);
   }
   for (const Outcome outcome : kOutcomes) {
     if (tally.of(outcome) == 0) continue;
     page.put("<span class=\"n\" data-outcome=\"{}\"><span class=\"k {}\">{}</span> {}</span> ",
              name(outcome), name(outcome), name(outcome), tally.of(outcome));
   }
-  page.raw("</td></tr>");
+  page.raw("</td></tr>\n");
+}
+
+void write_loops(Page& page, const Platform& platform, std::size_t number) {
+  page.put(
+      "<h2 class=\"small\" id=\"loops-{}\">Loops that were run, and what was found behind them</h2>"
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"loops-{}\">"
+      "<table class=\"loops\"><thead><tr><th scope=\"col\">loop</th><th "
+      "scope=\"col\">mechanism</th><th scope=\"col\">effective backend</th><th "
+      "scope=\"col\">cells</th></tr></thead><tbody>\n",
+      number, number);
+  for (const Tally& tally : tally_by_loop(platform.runs)) write_loop(page, platform, tally);
+  page.raw("</tbody></table></div>");
+}
+
+void write_platforms(Page& page, const View& view) {
+  page.raw(
+      "<h2 class=\"small\" id=\"platforms\">Runs of this report</h2><div class=\"scroll\" "
+      "tabindex=\"0\" role=\"region\" aria-labelledby=\"platforms\"><table class=\"loops "
+      "runs\"><thead><tr><th scope=\"col\">platform</th><th scope=\"col\">verdict</th><th "
+      "scope=\"col\">system</th><th scope=\"col\">cells</th></tr></thead><tbody>\n");
+  for (const Run& run : view.all) {
+    const std::string word = verdict(run);
+    page.put(
+        "<tr data-platform=\"{}\"><th scope=\"row\">{}</th><td><span class=\"verdict {}\">{}"
+        "</span> {}</td><td>{} {}, {}</td><td>{}/{} reported, {}</td></tr>\n",
+        run.platform, run.platform, word, word, because(run, word), text_of(run.header.host, "os"),
+        text_of(run.header.host, "kernel"), text_of(run.header.host, "arch"), reported(run),
+        run.cells.size(), moment(run.header.started_utc));
+  }
+  page.raw("</tbody></table></div>");
+}
+
+void write_head(Page& page, const View& view) {
+  const std::string word = verdict(view.all);
+  const auto green = std::count_if(view.all.begin(), view.all.end(),
+                                   [](const Run& run) { return verdict(run) == "green"; });
+  const std::string why = view.all.several()
+                              ? fmt::format("{} of {} runs are green.", green, view.all.size())
+                              : because(view.all.front(), word);
+  page.put(
+      "<header class=\"head\"><p class=\"brand\">loopscope</p>"
+      "<h1><span class=\"verdict {}\">{}</span> <span class=\"because\">{}</span></h1>",
+      word, word, why);
+  page.put("<p class=\"lead\">{}/{} cells reported", reported(view.all), view.all.planned());
+  if (!view.all.several()) {
+    const std::string& started = view.all.front().header.started_utc;
+    page.put(
+        " <span aria-hidden=\"true\">&middot;</span> started <time datetime=\"{}\">{}</time>"
+        "<span id=\"age\"></span>",
+        started, moment(started));
+  }
+  page.raw("</p>");
+  for (const std::string& sentence : contradictions(view.all)) {
+    page.put("<p class=\"warning\">A journal contradicts itself. {}</p>", sentence);
+  }
 }
 
 }  // namespace
 
 void write_overview(Page& page, const View& view) {
-  const Run& run = view.run;
-  const std::string word = verdict(run);
-  page.put(
-      "<header class=\"head\"><p class=\"brand\">loopscope</p>"
-      "<h1><span class=\"verdict {}\">{}</span> <span class=\"because\">{}</span></h1>",
-      word, word, because(run, word));
-  page.put(
-      "<p class=\"lead\">{}/{} cells reported <span aria-hidden=\"true\">&middot;</span> started "
-      "<time datetime=\"{}\">{}</time><span id=\"age\"></span></p>",
-      reported(run), run.cells.size(), run.header.started_utc, moment(run.header.started_utc));
-  for (const std::string& sentence : contradictions(run)) {
-    page.put("<p class=\"warning\">The journal contradicts itself. {}</p>", sentence);
+  write_head(page, view);
+  if (view.all.several()) write_platforms(page, view);
+  for (std::size_t i = 0; i < view.platforms.size(); ++i) {
+    const Platform& platform = view.platforms[i];
+    if (view.all.several()) {
+      page.put("<details class=\"group\"><summary>{}</summary>", platform.name);
+    }
+    for (const Run& run : platform.runs) write_machine(page, run);
+    write_loops(page, platform, i);
+    for (const Run& run : platform.runs) write_rest_of_host(page, run);
+    if (view.all.several()) page.raw("</details>\n");
   }
-  write_machine(page, run);
-  page.raw(
-      "<h2 class=\"small\" id=\"loops\">Loops that were run, and what was found behind them</h2>"
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-labelledby=\"loops\">"
-      "<table class=\"loops\"><thead><tr><th scope=\"col\">loop</th><th "
-      "scope=\"col\">mechanism</th>"
-      "<th scope=\"col\">effective backend</th><th scope=\"col\">cells</th></tr></thead><tbody>");
-  for (const Tally& tally : tally_by_loop(run)) write_loop(page, view, tally);
-  page.raw("</tbody></table></div>");
-  write_rest_of_host(page, run);
-  page.raw("</header>");
+  page.raw("</header>\n");
 }
 
 }  // namespace loopscope::reports::html

@@ -21,11 +21,23 @@ bool is_address(std::string_view text) {
 
 }  // namespace
 
-std::string escape(std::string_view text) {
+std::string visible(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : visible(text)) {
     if (c == '&') {
       out += "&amp;";
     } else if (c == '<') {
@@ -36,8 +48,6 @@ std::string escape(std::string_view text) {
       out += "&quot;";
     } else if (c == '\'') {
       out += "&#39;";
-    } else if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
     } else {
       out += c;
     }
@@ -56,12 +66,6 @@ std::string slug(std::string_view text) {
     }
   }
   return out;
-}
-
-std::string cell_id(const Cell& cell) {
-  std::string id = "c." + slug(cell.loop) + "." + slug(cell.scenario);
-  if (cell.repeat != 0) id += fmt::format("..{}", cell.repeat);
-  return id;
 }
 
 std::string scenario_id(std::string_view scenario) { return "s." + slug(scenario); }

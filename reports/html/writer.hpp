@@ -12,15 +12,20 @@
 
 namespace loopscope::reports::html {
 
-/// Text as it may stand in an element or in a quoted attribute. Control characters become
-/// visible ("\x1b"), so that nothing in a journal can act on a reader's machine.
+/// Control characters become visible ("\x1b"), so that nothing in a journal can act on a reader's
+/// machine. Ends of lines and tabs stay.
+std::string visible(std::string_view text);
+/// Visible text as it may stand in an element or in a quoted attribute.
 std::string escape(std::string_view text);
 /// A string as a fragment id: letters, digits, ".", "-"; the rest as "_2f".
 std::string slug(std::string_view text);
-/// The id of a cell's evidence: "c.epoll.sched.soon.fifo".
-std::string cell_id(const Cell& cell);
 /// The id of a scenario's section: "s.sched.soon.fifo".
 std::string scenario_id(std::string_view scenario);
+
+/// Markup among arguments that are escaped otherwise.
+struct Raw {
+  std::string_view markup;
+};
 
 /// A growing page.
 class Page {
@@ -40,7 +45,9 @@ class Page {
  private:
   template <class T>
   static auto safe(const T& value) {
-    if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    if constexpr (std::is_same_v<T, Raw>) {
+      return value.markup;
+    } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
       return escape(value);
     } else {
       return value;

@@ -4,6 +4,8 @@
   make_journal.py golden    every outcome once, with its evidence; stored as golden.ndjson
   make_journal.py hostile   the same with markup, quotes and control characters in every string
   make_journal.py big [N]   N scenarios (150) on four loops and one that is absent
+  make_journal.py leg OS-ARCH [N]      N scenarios (60) on the loops of that platform
+  make_journal.py crowded OS-ARCH [N]  the same on twelve loops, all of which ran
 
 The numbers and names are plausible and made up: they test documents, not loops.
 """
@@ -126,7 +128,17 @@ API = {"life": ["run_forever", "stop", "close"], "sched": ["call_soon", "Handle.
 WORDS = {"fifo": "callbacks run in call order, each exactly once"}
 PROOF = {"select": ("pselect6", None), "poll": ("ppoll", None),
          "epoll": ("epoll_pwait2", "anon_inode:[eventpoll]"),
-         "libuv": ("epoll_wait", "anon_inode:[eventpoll]")}
+         "libuv": ("epoll_wait", "anon_inode:[eventpoll]"),
+         "kqueue": ("kevent", None), "wsapoll": ("WSAPoll", None),
+         "iocp": ("GetQueuedCompletionStatusEx", None)}
+# Loops and the systems that have them; every other system says why not.
+HOMES = {"select": "Linux macOS FreeBSD Windows", "poll": "Linux macOS FreeBSD",
+         "epoll": "Linux", "io_uring": "Linux", "kqueue": "macOS FreeBSD",
+         "wsapoll": "Windows", "iocp": "Windows", "libuv": "Linux macOS FreeBSD Windows"}
+CROWD = ["select", "poll", "epoll", "io_uring", "kqueue", "wsapoll", "iocp", "libuv", "asio",
+         "libevent", "asyncio", "uvloop"]
+SYSTEMS = {"linux": ("Linux", "6.18.44"), "macos": ("macOS", "24.6.0"),
+           "freebsd": ("FreeBSD", "14.3"), "windows": ("Windows", "10.0.26100")}
 
 
 def cpp_lists(path, pattern):
@@ -273,7 +285,7 @@ def plan_row(loop, row):
 
 
 def passed(loop, row, chance):
-    call, kind = PROOF[loop["name"]]
+    call, kind = PROOF.get(loop["name"], ("poll", None))
     waits = chance.randint(2, 40)
     proof = [{"how": "wait calls", "value": f"{call} x {waits}"}]
     if kind:
@@ -343,6 +355,10 @@ def spoil(cell, outcome):
         cell["backend"].update(effective="poll", proved=False, proof=[
             {"how": "/proc/self/fd/5", "value": "anon_inode:[eventfd]"},
             {"how": "wait calls", "value": "ppoll x 14"}])
+    elif outcome == "deaf":
+        cell.update(outcome="fail", what="a datagram arrives", expected="received: ping",
+                    observed="WSAPoll: POLLNVAL for a datagram socket; nothing was received",
+                    reason="WSAPoll does not report datagram sockets as readable")
     elif outcome == "known":
         cell.update(outcome="fail", standing="as_expected", what="the timer is not early",
                     expected="not before 10.000 ms", observed="9.214 ms",
@@ -377,14 +393,16 @@ GOLDEN_IDS = ["life.run.pre_stopped", "life.stop.batch_finishes", "sched.soon.fi
               "sig.fork_in_thread"]
 
 
-def journal(rows, spoiled, seed):
+def journal(rows, spoiled, seed, columns=None, host=None, measured=None):
     chance = random.Random(seed)
-    columns = loops()
+    columns = columns or loops()
     plan = [plan_row(loop, row) for row in rows for loop in columns]
-    yield header(seed)
+    first = header(seed)
+    first["header"]["host"].update(host or {})
+    yield first
     yield {"catalogue": {"loops": columns, "scenarios": rows, "capabilities": capabilities(),
                          "api": api_index()}}
-    yield from facts()
+    yield from measured or facts()
     yield {"plan": {"cells": plan}}
     by_name = {loop["name"]: loop for loop in columns}
     by_id = {row["id"]: row for row in rows}
@@ -447,10 +465,79 @@ def big(count):
     yield from journal(rows, spoiled, 42)
 
 
+def platform_loops(system):
+    """What loops() has, as another system would have it."""
+    ours = loops()[0]
+    columns = []
+    for name, homes in HOMES.items():
+        row = next((r for r in loops() if r["name"] == name), dict(ours, name=name))
+        here = system in homes.split()
+        columns.append(dict(row, family="reference" if name == "libuv" else "selector",
+                            mechanism=PROOF.get(name, ("io_uring_enter", None))[0],
+                            native=(row["native"] or ours["native"]) if here else [],
+                            emulated=row["emulated"] if here else [],
+                            absent_because="" if here else "needs " + homes.replace(" ", ", ")))
+    return columns
+
+
+def platform_facts(system, chance):
+    """The facts, with what differs between systems; times differ on every machine."""
+    linux = system == "Linux"
+    for line in facts():
+        fact = line["fact"]
+        if fact["mechanism"] in ("uring", "pidfd", "signalfd", "eventfd", "epoll") and not linux:
+            fact.update(value=None, reason="not_applicable", evidence=[], note="")
+        if fact["samples"]:
+            much = chance.uniform(0.5, 3)
+            fact["samples"] = {k: v if k == "n" else int(v * much)
+                               for k, v in fact["samples"].items()}
+        if system == "Windows" and fact["id"] == "select.fd_setsize":
+            fact["value"] = 64
+        yield line
+    points = [{"x": x, "value": int(chance.uniform(300, 500) * (x if not linux else 1 + x / 64)),
+               "reason": "none", "note": "", "samples": None} for x in (1, 4, 16, 64, 256, 1024)]
+    yield {"fact": {"id": "wait.cost_over_watched", "value": None, "unit": "ns", "group": "B2",
+                    "question": "What does a wait cost, by the descriptors watched?",
+                    "source": "man 2 poll", "mechanism": "poll", "why": "Idle connections cost.",
+                    "reason": "none", "method": "tried", "note": "", "samples": None,
+                    "took_ns": 91000, "evidence": [], "table": [],
+                    "curve": {"over": "descriptors", "points": points}}}
+
+
+def leg(platform, count, crowded):
+    system, arch = platform.split("-", 1)
+    system, kernel = SYSTEMS[system]
+    seed = sum(platform.encode())
+
+    def spoiled(scenario, loop, chance):
+        if scenario.startswith("udp.") and system == "Windows" and not crowded:
+            return "deaf" if loop == "wsapoll" else None
+        if loop == "libuv" and scenario.startswith(("rw.", "pipe.")) and chance.random() < 0.3:
+            return chance.choice(["diverges", "known"])
+        return chance.choice(["fail", "leak", "hang"]) if chance.random() < 0.01 else None
+
+    rows = scenarios()
+    while len(rows) < count:
+        rows += [dict(row, id=f"{row['id']}.again{len(rows)}") for row in rows[:count - len(rows)]]
+    if count < len(rows):  # UDP is always there: people look for it
+        rows = [row for row in rows if row["id"].startswith("udp.")] + \
+            [row for row in rows if not row["id"].startswith("udp.")][:count - 20]
+    columns = platform_loops(system)
+    if crowded:
+        ours = loops()[0]
+        columns = [dict(ours, name=name, family="reference" if name == "libuv" else "selector")
+                   for name in CROWD]
+    host = {"os": system, "kernel": kernel, "arch": arch}
+    yield from journal(rows, spoiled, seed, columns, host,
+                       platform_facts(system, random.Random(seed)))
+
+
 def main(argv):
     kinds = {"golden": golden, "hostile": hostile}
     if len(argv) > 1 and argv[1] == "big":
         lines = big(int(argv[2]) if len(argv) > 2 else 150)
+    elif len(argv) > 2 and argv[1] in ("leg", "crowded"):
+        lines = leg(argv[2], int(argv[3]) if len(argv) > 3 else 60, argv[1] == "crowded")
     elif len(argv) == 2 and argv[1] in kinds:
         lines = kinds[argv[1]]()
     else:

@@ -1,0 +1,104 @@
+// What the reader looks at, kept in the address: #matrix&q=udp&hide=select&off=macos-arm64.
+const views = $$('main > section[id]').map(section => section.id);
+const state = {at: '', q: '', hide: new Set(), off: new Set(), need: new Set(), differ: false,
+               absent: false, keys: true};
+
+function readAddress() {
+  const [at, ...rest] = location.hash.slice(1).split('&');
+  const params = new URLSearchParams(rest.join('&'));
+  const list = key => new Set((params.get(key) ?? '').split(',').filter(Boolean)
+    .map(decodeURIComponent));
+  try {
+    state.at = decodeURIComponent(at);
+  } catch {
+    state.at = '';  // written by hand, and not well
+  }
+  state.q = params.get('q') ?? '';
+  state.hide = list('hide');
+  state.off = list('off');
+  state.need = list('need');
+  state.differ = params.has('differ');
+  state.absent = params.has('absent');
+  state.keys = params.get('keys') !== 'off';
+}
+
+function address() {
+  const params = new URLSearchParams();
+  if (state.q) params.set('q', state.q);
+  for (const key of ['hide', 'off', 'need']) {
+    if (state[key].size) params.set(key, [...state[key]].map(encodeURIComponent).join(','));
+  }
+  if (state.differ) params.set('differ', '1');
+  if (state.absent) params.set('absent', '1');
+  if (!state.keys) params.set('keys', 'off');
+  return `#${[encodeURI(state.at || 'attention'), ...(params.size ? [params] : [])].join('&')}`;
+}
+
+function writeAddress(push) {
+  if (address() === location.hash) return;
+  history[push ? 'pushState' : 'replaceState'](null, '', address());
+}
+
+/// The view that an anchor is part of, and the element to go to.
+function placeOf(at) {
+  if (at.startsWith('c.') || at.startsWith('s.')) return {view: 'cells', target: null};
+  const target = document.getElementById(at);
+  const view = target?.closest('main > section[id]')?.id ?? 'attention';
+  return {view: views.includes(view) ? view : 'attention', target};
+}
+
+function changed({push = false, focus = false} = {}) {
+  writeAddress(push);
+  show(focus);
+}
+
+/// Draws what the state says. Elements that a reader went to get the focus.
+function show(focus) {
+  const {view, target} = placeOf(state.at);
+  for (const section of $$('main > section[id]')) {
+    section.classList.toggle('on', section.id === view);
+  }
+  for (const link of $$('.bar a')) {
+    if (link.hash === `#${view}`) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  $('.head').classList.toggle('brief', view !== 'attention');
+  hideColumns();
+  draw[view]?.(focus);
+  for (const old of $$('.at')) old.classList.remove('at');
+  if (!target) return;
+  for (let up = target; up; up = up.parentElement) if (up.tagName === 'DETAILS') up.open = true;
+  if (target.matches('tr, .fact')) target.classList.add('at');
+  if (focus) {
+    target.setAttribute('tabindex', '-1');
+    target.focus({preventScroll: true});
+  }
+  if (target.matches('main > section')) scrollTo(0, 0);
+  else target.scrollIntoView({block: 'center'});
+}
+
+/// One function for each view that is more than what the page's file has.
+const draw = {};
+
+// Columns of loops and platforms that the reader put away.
+const hiddenColumns = document.head.appendChild(document.createElement('style'));
+const columnHeads = $$('.matrix.main thead th[data-loop]').map(th => ({
+  ...th.dataset, absent: th.classList.contains('absent')}));
+const isOff = ({loop, platform, absent}) => state.hide.has(loop) || state.off.has(platform) ||
+  (absent && !state.absent);
+function hideColumns() {
+  const rules = columnHeads.flatMap((head, at) => isOff(head) ?
+    [`.matrix tr:not(.legs, .group) > :nth-child(${at + 3})`] : []);
+  for (const loop of state.hide) rules.push(`:is(li, td, th)[data-loop="${CSS.escape(loop)}"]`);
+  for (const platform of state.off) {
+    rules.push(`:is(li, td, th, tr)[data-platform="${CSS.escape(platform)}"]`);
+  }
+  const text = rules.length ? `${rules.join(',')}{display:none}` : '';
+  if (hiddenColumns.textContent !== text) hiddenColumns.textContent = text;
+  for (const th of $$('.legs th')) {
+    const left = columnHeads.filter(head =>
+      head.platform === th.dataset.platform && !isOff(head)).length;
+    th.hidden = left === 0;
+    if (left) th.colSpan = left;
+  }
+}
