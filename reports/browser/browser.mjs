@@ -42,13 +42,24 @@ export const makeJournal = (...kind) => {
   writeFileSync(file, execFileSync('python3', [maker, ...kind], big));
   return file;
 };
-const rendered = (render, format, journal) => execFileSync(render, [format, journal], big);
+const rendered = (render, format, journals) => execFileSync(render, [format, ...journals], big);
 
-/// A journal as a page: its address, its text, and what report.json says of the same run.
-export function publish(render, journal) {
-  const file = path.join(work, path.basename(journal, '.ndjson') + '.html');
-  const html = rendered(render, 'html', journal);
+const kPlatforms = ['linux-x86_64', 'linux-arm64', 'macos-arm64', 'freebsd-x86_64',
+                    'windows-x86_64', 'windows-arm64'];
+/// The journals of the largest report that the page is made for: N x 12 loops x 6 platforms.
+export const largestReport = scenarios =>
+  kPlatforms.map(platform => makeJournal('crowded', platform, scenarios));
+/// A report of three platforms; on Windows one loop does not deliver datagrams.
+export const threePlatforms = () => ['linux-x86_64', 'macos-arm64', 'windows-x86_64']
+  .map(platform => makeJournal('leg', platform));
+
+/// A journal, or several as one report, as a page: its address, its text, and what report.json
+/// says of the same.
+export function publish(render, journals, {withJson = true} = {}) {
+  const list = [journals].flat();
+  const file = path.join(work, path.basename(list[0], '.ndjson') + '.html');
+  const html = rendered(render, 'html', list);
   writeFileSync(file, html);
   return {url: pathToFileURL(file).href, html: html.toString(), bytes: html.length,
-          report: JSON.parse(rendered(render, 'json', journal))};
+          report: withJson ? JSON.parse(rendered(render, 'json', list)) : null};
 }

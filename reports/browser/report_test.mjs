@@ -4,14 +4,17 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {launch, makeJournal, publish, require} from './browser.mjs';
+import {largestReport, launch, publish, require, threePlatforms} from './browser.mjs';
 import {testdata} from './folders.mjs';
 
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const {HtmlValidate} = require('html-validate');
 const [render, given] = process.argv.slice(2);
-const journals = given ? [given] : [
-  makeJournal('big'), path.join(testdata, 'golden.ndjson'), path.join(testdata, 'hostile.ndjson')];
+// One with every outcome; one of several platforms; one whose every string is an attack.
+const reports = given ? [{name: path.basename(given), journals: given}] : [
+  {name: 'golden', journals: path.join(testdata, 'golden.ndjson')},
+  {name: 'three platforms', journals: threePlatforms()},
+  {name: 'hostile', journals: path.join(testdata, 'hostile.ndjson')}];
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -22,8 +25,9 @@ const slug = text => [...new TextEncoder().encode(text)].map(byte => {
   const sign = String.fromCharCode(byte);
   return /[A-Za-z0-9.-]/.test(sign) ? sign : `_${byte.toString(16).padStart(2, '0')}`;
 }).join('');
-const anchor = ({loop, scenario, repeat}) =>
-  `c.${slug(loop)}.${slug(scenario)}${repeat ? `..${repeat}` : ''}`;
+const anchorIn = several => ({platform, loop, scenario, repeat}) =>
+  `c.${several ? `${slug(platform)}.` : ''}${slug(loop)}.${slug(scenario)}` +
+  (repeat ? `..${repeat}` : '');
 const squeezed = text => (text ?? '').replace(/\\x[0-9a-f]{2}|[\s\p{C}]/gu, '');
 
 /// Runs `use` on a fresh tab with the page open; afterwards nothing may have been asked of the
@@ -73,12 +77,17 @@ async function settled(tab, wanted) {
   assert.deepEqual(sorted(await shown(tab)), sorted(wanted));
 }
 
-for (const journal of journals) {
-  describe(path.basename(journal), {concurrency: 2}, () => {
-    const {url, html, report} = publish(render, journal);
+for (const {name, journals} of reports) {
+  describe(name, {concurrency: 2}, () => {
+    const {url, html, report} = publish(render, journals);
+    const several = report.legs.length > 1;
+    const anchor = anchorIn(several);
+    const called = ({loop, platform}) => several ? `${loop} on ${platform}` : loop;
     const scenarios = sorted(report.cells.map(cell => cell.scenario));
     const having = wanted => sorted(report.cells.filter(wanted).map(cell => cell.scenario));
-    const loops = report.legs[0].loops.filter(loop => !loop.absent_because);
+    const everyLoop = report.legs.flatMap(({platform, loops}) =>
+      loops.map(loop => ({...loop, platform, loop: loop.name})));
+    const loops = everyLoop.filter(loop => !loop.absent_because);
 
     test('the page is valid HTML', async () => {
       const {results} = await new HtmlValidate({root: true, extends: ['html-validate:standard']})
@@ -89,8 +98,8 @@ for (const journal of journals) {
 
     for (const width of [1280, 390]) {
       for (const colorScheme of ['light', 'dark']) {
-        // The pages differ in what they say, not in how; axe is slow.
-        const withAxe = !journal.includes('big') && (width > 400) === (colorScheme === 'light');
+        // Axe is slow; colours and widths are told apart by two of the four.
+        const withAxe = (width > 400) === (colorScheme === 'light');
         test(`every view at ${width} px, ${colorScheme}: nothing sticks out, axe is content`, () =>
           visit(url, {colorScheme, viewport: {width, height: 900}}, async tab => {
             await tab.evaluate(axeSource);
@@ -101,7 +110,7 @@ for (const journal of journals) {
                         `${view} is too wide`);
               // Whatever sticks out must do so inside a container of its own that scrolls.
               assert.deepEqual(await tab.$$eval('main *', (all, limit) => all.filter(e =>
-                !e.closest('.scroll, pre') && e.offsetParent &&
+                !e.closest('.scroll, pre, fieldset') && e.offsetParent &&
                 e.getBoundingClientRect().right > limit + 1)
                 .map(e => e.outerHTML.slice(0, 120)).slice(0, 3), width), [], view);
               if (!withAxe) continue;
@@ -165,7 +174,7 @@ for (const journal of journals) {
         await tab.click('#filters [data-term=attention]');
         const did = new Map();
         for (const cell of report.cells) {
-          if (!judged.includes(cell.outcome)) continue;
+          if (!judged.includes(cell.outcome) || cell.repeat) continue;
           const behaviour = `${cell.outcome} ${cell.variant}`;
           did.set(cell.scenario, (did.get(cell.scenario) ?? new Set()).add(behaviour));
         }
@@ -176,13 +185,14 @@ for (const journal of journals) {
     test('a loop can be put away, absent ones be shown', () =>
       visit(url + '#matrix', {}, async tab => {
         const head = name =>
-          tab.locator(`.matrix.main thead th[data-loop=${JSON.stringify(name)}]`);
+          tab.locator(`.matrix.main thead th[data-loop=${JSON.stringify(name)}]`).first();
         const loop = loops[0].name;
         assert.ok(await head(loop).isVisible());
         await tab.click(`#filters [data-loop=${JSON.stringify(loop)}]`);
         assert.ok(!await head(loop).isVisible());
-        const absent = report.legs[0].loops.find(row => row.absent_because);
+        const absent = everyLoop.find(row => row.absent_because);
         if (!absent) return;
+        await tab.click('#matrix details.more summary');
         assert.ok(!await head(absent.name).isVisible());
         await tab.click('#absent');
         assert.ok(await head(absent.name).isVisible());
@@ -254,14 +264,14 @@ for (const journal of journals) {
     test('needs that are ticked leave the loops that have them', () =>
       visit(url + '#choose', {}, async tab => {
         const remain = () => tab.$$eval('.remain code', all => all.map(code => code.textContent));
-        assert.deepEqual(await remain(), loops.map(loop => loop.name));
+        assert.deepEqual(await remain(), loops.map(called));
         const has = (loop, cap) => loop.native.includes(cap) || loop.emulated.includes(cap);
         const cap = report.catalogue.capabilities.map(row => row.id).find(id =>
           loops.some(loop => has(loop, id)) && loops.some(loop => !has(loop, id)));
         if (cap) {
           await tick(tab, `cap:${cap}`);
           assert.deepEqual(await remain(),
-                           loops.filter(loop => has(loop, cap)).map(loop => loop.name));
+                           loops.filter(loop => has(loop, cap)).map(called));
           assert.match(await hash(tab), /need=/);
           assert.equal(await tab.locator('.gone > div').count(),
                        loops.filter(loop => !has(loop, cap)).length);
@@ -271,8 +281,9 @@ for (const journal of journals) {
         const row = report.catalogue.scenarios.find(({id}) => id === red?.scenario);
         if (!row || row.level !== 'must') return;
         await tick(tab, `area:${row.topic}`);
-        assert.ok(!(await remain()).includes(red.loop));
-        const gone = tab.locator('.gone > div', {has: tab.locator('dt', {hasText: red.loop})});
+        assert.ok(!(await remain()).includes(called(red)));
+        const gone = tab.locator('.gone > div',
+                                 {has: tab.locator('dt', {hasText: called(red)})});
         await gone.first().locator('a.k').first().click();
         await tab.waitForSelector('#cells.on .panel');
       }));
@@ -337,3 +348,65 @@ for (const journal of journals) {
       }));
   });
 }
+
+// What a person does who has never seen the page, and wants to know which loops deliver UDP on
+// Windows, and why one of them does not.
+describe('UDP on Windows', () => {
+  const {url} = publish(render, threePlatforms());
+  const why = /WSAPoll does not report datagram sockets as readable/;
+
+  test('by the matrix: six clicks and a word', () => visit(url, {}, async tab => {
+    await tab.click('text=Matrix');
+    await tab.fill('#q', 'udp');
+    await tab.click('#filters button:text("linux-x86_64")');
+    await tab.click('#filters button:text("macos-arm64")');
+    const heads = tab.locator('.matrix.main thead th[data-loop] >> visible=true');
+    assert.deepEqual(await heads.allTextContents(), ['select', 'wsapoll', 'iocp', 'libuv']);
+    const row = tab.locator(`${rows} >> visible=true`).first();
+    const cells = row.locator('td:not(.promise) >> visible=true');
+    assert.deepEqual(await cells.allTextContents(), ['pass', 'fail', 'pass', 'pass']);
+    await cells.nth(1).click();
+    assert.match(await tab.innerText('.panel'), why);
+    assert.match(await tab.innerText('.panel'), /Expected[^]*received: ping[^]*POLLNVAL/);
+  }));
+
+  test('by choosing: a tick', () => visit(url, {}, async tab => {
+    await tab.click('text=Choose');
+    await tab.getByLabel('UDP', {exact: true}).check();
+    const remain = await tab.locator('.remain code').allTextContents();
+    assert.deepEqual(remain.filter(loop => loop.includes('windows')),
+                     ['select', 'iocp', 'libuv'].map(loop => `${loop} on windows-x86_64`));
+    const gone = tab.locator('.gone > div', {hasText: 'wsapoll on windows-x86_64'});
+    await gone.locator('a.k').first().click();
+    assert.match(await tab.innerText('.panel'), why);
+  }));
+
+  test('a query with a platform', () => visit(`${url}#matrix&q=wsapoll@windows*:fail`, {},
+    async tab => {
+      const ids = await shown(tab);
+      assert.ok(ids.length > 10);
+      assert.ok(ids.every(id => id.startsWith('udp.')));
+    }));
+
+  test('facts: what differs between machines is marked and can be had alone', () =>
+    visit(`${url}#facts`, {}, async tab => {
+      assert.ok(await tab.isVisible('[id="f.select.fd_5fsetsize"].odd'));
+      assert.ok(!await tab.locator('[id="f.wait.poll.granularity"].odd').count());
+      await tab.click('#facts-differ');
+      assert.ok(!await tab.isVisible('[id="f.wait.poll.granularity"]'));
+      assert.ok(await tab.isVisible('[id="f.select.fd_5fsetsize"]'));
+      assert.equal(await tab.locator('.curve .series').count(), 3);
+    }));
+});
+
+test('the largest report: 450 scenarios on 12 loops of 6 platforms are below 5 MB', async () => {
+  const {url, bytes} = publish(render, largestReport('450'), {withJson: false});
+  assert.ok(bytes < 5e6, `${bytes} bytes`);
+  await visit(`${url}#matrix`, {}, async tab => {
+    assert.equal(await tab.locator(`${rows} td:not(.promise)`).count(), 450 * 12 * 6);
+    await tab.fill('#q', 'udp.zero');
+    await tab.waitForFunction(() => document.querySelector('#q-says').textContent[0] !== '4');
+    const ids = await shown(tab);
+    assert.ok(ids.length > 0 && ids.every(id => id.includes('udp.zero')));
+  });
+});

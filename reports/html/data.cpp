@@ -135,12 +135,18 @@ Json measured(std::string key, const Scalar& value, std::string unit) {
   return Json::array({key, number, unit});
 }
 
-Json numbers_of(const Cell& cell) {
+/// The limit of the scenario stands with the scenario.
+Json numbers_of(const Cell& cell, std::int64_t usual_limit_ms) {
   Json list = Json::array();
   const auto add = [&](Json row) { list.push_back(std::move(row)); };
-  if (cell.ran) add(measured("took_ns", cell.took_ns, ""));
-  if (cell.ran && cell.limit_ms > 0) add(Json::array({"limit", cell.limit_ms * 1000000, "ns"}));
-  if (cell.end && cell.end->exit_code) add(measured("exit code", *cell.end->exit_code, ""));
+  if (!cell.ran) return list;
+  add(measured("took_ns", cell.took_ns, ""));
+  if (cell.limit_ms != usual_limit_ms) {
+    add(Json::array({"limit", cell.limit_ms * 1000000, "ns"}));
+  }
+  if (cell.end && cell.end->exit_code.value_or(0) != 0) {
+    add(measured("exit code", *cell.end->exit_code, ""));
+  }
   if (cell.end && cell.end->signal) add(measured("signal", *cell.end->signal, ""));
   for (const Note& note : cell.notes) add(measured(note.key, note.value, note.unit));
   // A process that ended before it could say measured nothing: its zeros are no counts.
@@ -286,6 +292,7 @@ Json scenario_json(const ScenarioRow& row, Pool& names) {
           {"level", row.level},
           {"severity", row.severity},
           {"authority", row.authority},
+          {"limit", row.limit_ms * 1000000},
           {"needs", numbers_of_names(row.needs, names)},
           {"api", numbers_of_names(row.api, names)},
           {"facts", numbers_of_names(row.facts, names)}};
@@ -319,8 +326,9 @@ void put_cells(Page& page, const View& view, Pool& parts, Pool& templates) {
         const std::string loop = visible(cell->loop), scenario = visible(cell->scenario);
         Emptier emptier({loop, scenario}, numbers);
         std::string shape = "[";
-        for (const Json& part : {core_of(view, cell), backend_of(*cell), trace_of(*cell),
-                                 numbers_of(*cell), remains_of(*cell)}) {
+        for (const Json& part :
+             {core_of(view, cell), backend_of(*cell), trace_of(*cell),
+              numbers_of(*cell, view.scenarios[s]->limit_ms), remains_of(*cell)}) {
           if (shape.size() > 1) shape += ',';
           shape += fmt::format("{}", parts.add(dump(emptier.empty(part))));
         }

@@ -60,6 +60,8 @@ class Cell {
     let used = 0;
     const [core, backend, trace, numbers, remains] =
       this.fill(this.parts, () => this.numbers[used++]);
+    const ran = numbers.length > 0 && !numbers.some(([key]) => key === 'limit');
+    if (ran && this.scenario.limit) numbers.splice(1, 0, ['limit', this.scenario.limit, 'ns']);
     return {...core, backend, numbers, ...remains,
             trace: trace.events ?? trace, dropped: trace.dropped ?? 0};
   }

@@ -92,15 +92,19 @@ std::vector<Difference> differences_of(const View& view) {
   return rows;
 }
 
-void write_behaviour(Page& page, const View& view, const Behaviour& found) {
+/// A behaviour, and the platforms that have it unless the loop does the same on all of them.
+void write_behaviour(Page& page, const View& view, const Behaviour& found, bool everywhere) {
   const Cell& cell = *found.cell;
   page.raw("<div>");
-  chip(page, name(cell.outcome),
-       is_plain(cell) ? scenario_id(cell.scenario) : view.anchor(found.cell));
+  if (is_plain(cell)) {
+    flat_chip(page, name(cell.outcome));
+  } else {
+    chip(page, name(cell.outcome), view.anchor(found.cell));
+  }
   if (!cell.variant.empty()) page.put(" <code>{}</code>", cell.variant);
   if (!cell.observed.empty()) page.put(" <span class=\"gist\">{}</span>", cell.observed);
   for (const std::string& word : words_of(cell)) page.put(" <span class=\"gist\">{}</span>", word);
-  if (view.many_platforms()) {
+  if (!everywhere) {
     page.put(" <small>{}</small>", fmt::format("{}", fmt::join(found.platforms, ", ")));
   }
   page.raw("</div>");
@@ -117,7 +121,9 @@ void write_row(Page& page, const View& view, const Difference& row,
     if (found == row.by_loop.end()) {
       page.raw("<span class=\"untested\">not judged</span>");
     } else {
-      for (const auto& [key, behaviour] : found->second) write_behaviour(page, view, behaviour);
+      for (const auto& [key, behaviour] : found->second) {
+        write_behaviour(page, view, behaviour, found->second.size() == 1);
+      }
     }
     page.raw("</td>");
   }

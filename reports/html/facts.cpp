@@ -105,7 +105,7 @@ void write_samples(Page& page, const FactRow& row, const Fact& fact) {
            show(s.p90), show(s.p99), show(s.max));
 }
 
-void write_table(Page& page, const Fact& fact) {
+void write_table(Page& page, const Fact& fact, std::string_view platform) {
   std::vector<std::string> columns;
   for (const FactTableRow& row : fact.table) {
     for (const auto& [column, answer] : row.cells) {
@@ -115,8 +115,8 @@ void write_table(Page& page, const Fact& fact) {
   }
   page.put(
       "<details class=\"more\"{}><summary>the table</summary><div class=\"scroll\" tabindex=\"0\" "
-      "role=\"region\" aria-label=\"{}\"><table class=\"kinds\"><thead><tr><td></td>",
-      fact.table.size() <= 12 ? " open" : "", fact.id);
+      "role=\"region\" aria-label=\"{}, {}\"><table class=\"kinds\"><thead><tr><td></td>",
+      fact.table.size() <= 12 ? " open" : "", fact.id, platform);
   for (const std::string& column : columns) page.put("<th scope=\"col\">{}</th>", column);
   page.raw("</tr></thead><tbody>");
   for (const FactTableRow& row : fact.table) {
@@ -161,7 +161,7 @@ void write_answer(Page& page, const View& view, const FactRow& row, std::size_t 
   if (!fact->conflicts.empty()) page.raw(" <span class=\"tag odd\">methods disagree</span>");
   if (!fact->note.empty()) page.put(" <span class=\"gist\">{}</span>", fact->note);
   if (fact->samples) write_samples(page, row, *fact);
-  if (!fact->table.empty()) write_table(page, *fact);
+  if (!fact->table.empty()) write_table(page, *fact, view.platforms[at].name);
   write_evidence(page, *fact);
   page.raw("</td>");
 }

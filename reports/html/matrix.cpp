@@ -17,12 +17,12 @@ std::string repeats_text(const std::vector<PlacedCell>& cells) {
   return fmt::format("{} repeats: {}", cells.size(), words);
 }
 
-/// One of thousands: a word and its class, nothing more. The script makes it lead somewhere; the
-/// head of the row does so without one.
+/// One of thousands: a word and its class, and no end tag, which HTML does not want. The script
+/// makes it lead somewhere; the head of the row does so without one.
 void write_cell(Page& page, const View& view, const ScenarioRow& scenario, const Column& column) {
   const Cell* cell = view.worst(scenario.id, column);
   if (cell == nullptr) {
-    page.raw("<td></td>");
+    page.raw("<td>");
     return;
   }
   const auto& repeats = view.cells(scenario.id, column);
@@ -30,7 +30,7 @@ void write_cell(Page& page, const View& view, const ScenarioRow& scenario, const
   if (cell->ran && emulates(*column.loop, scenario)) page.raw(" e");
   if (needs_attention(*cell)) page.raw(" look");
   if (repeats.size() > 1) page.put("\" title=\"{}", repeats_text(repeats));
-  page.put("\">{}</td>", name(cell->outcome));
+  page.put("\">{}", name(cell->outcome));
 }
 
 void write_row(Page& page, const View& view, const ScenarioRow& scenario) {
@@ -116,18 +116,21 @@ void open_grid(Page& page, const View& view, std::string_view label, std::string
 }
 
 void write_absent(Page& page, const View& view) {
-  std::string text;
-  for (const Column& column : view.columns) {
-    if (column.loop->absent_because.empty()) continue;
-    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ",
-                        view.loop_text(view.platforms[column.platform].name, column.loop->name),
-                        column.loop->absent_because);
-  }
-  if (text.empty()) return;
+  const auto absent = [](const Column& column) { return !column.loop->absent_because.empty(); };
+  const auto count = std::count_if(view.columns.begin(), view.columns.end(), absent);
+  if (count == 0) return;
   page.put(
-      "<p class=\"note\">Absent: {}. <button type=\"button\" class=\"scripted\" id=\"absent\" "
-      "aria-pressed=\"false\" hidden>show their columns</button></p>",
-      text);
+      "<details class=\"more\"><summary>{} absent: {}</summary><p><button type=\"button\" "
+      "class=\"scripted\" id=\"absent\" aria-pressed=\"false\" hidden>show their columns</button>"
+      "</p><ul>",
+      count, view.many_platforms() ? "columns are of loops that are absent there" : "absent loops");
+  for (const Column& column : view.columns) {
+    if (!absent(column)) continue;
+    page.put("<li>{}: {}</li>",
+             view.loop_text(view.platforms[column.platform].name, column.loop->name),
+             column.loop->absent_because);
+  }
+  page.raw("</ul></details>\n");
 }
 
 void write_matrix(Page& page, const View& view) {
