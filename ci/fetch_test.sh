@@ -19,6 +19,7 @@ skip() {
 # Our name of a dependency, Debian's source package, the major version that we pin.
 packages='fmt fmtlib 9.
 nlohmann_json nlohmann-json3 3.
+tomlplusplus tomlplusplus 3.
 cli11 cli11 2.
 doctest doctest 2.
 libuv libuv1 1.'

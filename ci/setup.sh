@@ -67,6 +67,7 @@ missing_for_build() {
   command -v ninja >/dev/null 2>&1 || echo ninja-build
   command -v pkg-config >/dev/null 2>&1 || echo pkg-config
   missing_headers fmt/core.h libfmt-dev nlohmann/json.hpp nlohmann-json3-dev \
+    toml++/toml.h libtomlplusplus-dev \
     CLI/CLI.hpp libcli11-dev doctest/doctest.h doctest-dev
 }
 

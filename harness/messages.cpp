@@ -20,6 +20,14 @@ constexpr MessageInfo kMessages[] = {
      "loopscope explain query has the language; a word in quotes is only a word."},
     {"LS013", "nothing matches the query", "No scenario is as the query asks.",
      "loopscope list scenarios prints what there is."},
+    {"LS015", "the profile cannot be used",
+     "The file is no TOML, names a fact or a capability that nobody knows, or asks for what makes "
+     "no "
+     "sense; the line is named.",
+     "loopscope list facts, or start from a profile of probe/profiles."},
+    {"LS016", "not a report of facts",
+     "The file is no probe and no report.json, is damaged, or contradicts itself.",
+     "loopscope probe --format json writes one."},
     {"LS018", "two answers cannot both be right",
      "One fact of this machine implies another one, and both were asked; a filter or emulation may "
      "answer for one of them, or the probe is wrong.",

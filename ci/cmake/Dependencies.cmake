@@ -1,8 +1,8 @@
 # Third-party packages: the system's first, else a pinned release by FetchContent.
 #
-# Required: fmt, nlohmann_json, CLI11, and doctest for the tests. Optional: libuv, without which
-# the libuv loop is a row that says why it is absent; liburing, without which the same holds for
-# io_uring; OpenSSL 3, without which no loop has TLS.
+# Required: fmt, nlohmann_json, toml++, CLI11, and doctest for the tests. Optional: libuv, without
+# which the libuv loop is a row that says why it is absent; liburing, without which the same holds
+# for io_uring; OpenSSL 3, without which no loop has TLS.
 #   LOOPSCOPE_FETCH=ON             take all of them by FetchContent, also what the system has
 #   LOOPSCOPE_WITHOUT_LIBUV=ON     leave libuv out
 #   LOOPSCOPE_WITHOUT_LIBURING=ON  leave liburing out
@@ -45,6 +45,13 @@ if(LOOPSCOPE_STATIC AND fmt_type STREQUAL "SHARED_LIBRARY")
 endif()
 loopscope_dependency(nlohmann_json VERSION 3.11 TAG v3.11.2 TARGET nlohmann_json::nlohmann_json
   GIT https://github.com/nlohmann/json.git)
+loopscope_dependency(tomlplusplus VERSION 3.3 TAG v3.3.0 TARGET tomlplusplus::tomlplusplus
+  GIT https://github.com/marzer/tomlplusplus.git)
+# From its headers alone: Debian's library has no static half.
+add_library(loopscope_toml INTERFACE)
+target_include_directories(loopscope_toml SYSTEM INTERFACE
+  $<TARGET_PROPERTY:tomlplusplus::tomlplusplus,INTERFACE_INCLUDE_DIRECTORIES>)
+target_compile_definitions(loopscope_toml INTERFACE TOML_HEADER_ONLY=1)
 loopscope_dependency(CLI11 VERSION 2.1 TAG v2.1.2 TARGET CLI11::CLI11
   GIT https://github.com/CLIUtils/CLI11.git)
 if(LOOPSCOPE_TESTS)
