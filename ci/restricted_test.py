@@ -260,7 +260,7 @@ ROWS = [
          "pipe.user_limits*", "uring.sysctl"} | KINDS,
         # What is recognised by files of /proc alone, and limits that stand there.
         {"env.container", "env.layers", "env.kernel_flavour", "env.cpu_count_effective",
-         "env.cgroup.*", "listen.somaxconn", "unix.dgram_qlen", "stdio.*.shared",
+         "env.cgroup.*", "stdio.*.shared",
          "uring.setup", "uring.seccomp_suspected"}),
     Row("more than 64 descriptors", few_descriptors, None,
         {"cost.epoll", "cost.io_uring", "cost.poll", "cost.select", "limit.nofile.hard",

@@ -137,7 +137,23 @@ bool cloexec_differs(std::span<const MeasuredFact> facts) {
   return names(facts, "fd.cloexec_atomic", "pipe2") != fact_is_true(*pipes);
 }
 
+/// Root inside of a user namespace sees the map, and the number of the namespace.
+bool user_namespace_differs(std::span<const MeasuredFact> facts) {
+  const MeasuredFact* map = find_fact(facts, "env.user_ns");
+  const MeasuredFact* own = find_fact(facts, "env.namespaces");
+  if (map == nullptr || own == nullptr || !answered(*map) || !answered(*own)) return false;
+  return (said(facts, "env.user_ns") == "nested") != names(facts, "env.namespaces", "user");
+}
+
+bool switch_differs(std::span<const MeasuredFact> facts) {
+  constexpr double kForbidden = 2;
+  const MeasuredFact* made = find_fact(facts, "uring.setup");
+  return made != nullptr && fact_is_true(*made) && number_of(facts, "uring.sysctl") == kForbidden;
+}
+
 constexpr Comparison kComparisons[] = {
+    {"env.user_ns", "env.namespaces", user_namespace_differs},
+    {"uring.sysctl", "uring.setup", switch_differs},
     {"clock.monotonic.resolution", "clock.monotonic.step", clock_differs},
     {"limit.nofile.hard", "limit.nofile.raisable", limits_differ},
     {"uring.features", "uring.wait_with_timeout", wait_differs},

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -104,17 +105,28 @@ FactResult loop_errors(ProbeContext& cx) {
   return result;
 }
 
+/// What the kernel made of a queue that was asked to be longer than any: a listener tells it where
+/// a connection tells of lost segments.
 FactResult somaxconn(ProbeContext& cx) {
-  const auto limit = read_number("/proc/sys/net/core/somaxconn");
-  cx.call("read(/proc/sys/net/core/somaxconn)", limit ? 0 : -1);
-  if (limit) {
-    FactResult result = count(*limit, "longer queues are cut to it silently");
-    result.method = Method::sysctl;
-    return result;
+  constexpr int kAsked = 1 << 20;
+  const os::UniqueFd listener(
+      cx.call("socket", ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  if (!listener) return cx.unknown();
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (cx.call("listen(any port, 1048576)", ::listen(listener.get(), kAsked)) != 0 ||
+      cx.call("getsockopt(TCP_INFO)",
+              ::getsockopt(listener.get(), IPPROTO_TCP, TCP_INFO, &info, &size)) != 0) {
+    return cx.unknown();
   }
-  FactResult result = count(SOMAXCONN, "the constant of the C library: the kernel was not asked");
-  result.method = Method::declared;
-  return result;
+  cx.note("tcpi_sacked of the listener", std::to_string(info.tcpi_sacked));
+  const auto limit = read_number("/proc/sys/net/core/somaxconn");
+  cx.note("net.core.somaxconn", limit ? std::to_string(*limit) : "unknown");
+  if (limit && *limit != info.tcpi_sacked) {
+    cx.disagree("net.core.somaxconn", std::to_string(*limit), "the queue of a listener",
+                std::to_string(info.tcpi_sacked));
+  }
+  return count(info.tcpi_sacked, "longer queues are cut to it silently");
 }
 
 FactResult refused_latency(ProbeContext& cx) {

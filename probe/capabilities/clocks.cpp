@@ -182,6 +182,12 @@ FactResult namespace_offset(ProbeContext& cx) {
 FactResult timer_slack(ProbeContext& cx) {
   const int slack = cx.call("prctl(PR_GET_TIMERSLACK)", ::prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
   if (slack < 0) return cx.unknown();
+  const auto file = read_number("/proc/self/timerslack_ns");
+  cx.note("/proc/self/timerslack_ns", file ? std::to_string(*file) : "unknown");
+  if (file && *file != slack) {
+    cx.disagree("prctl(PR_GET_TIMERSLACK)", std::to_string(slack), "/proc/self/timerslack_ns",
+                std::to_string(*file));
+  }
   FactResult result = nanoseconds(slack, "may be added to every wait of this thread");
   result.method = Method::api;
   return result;

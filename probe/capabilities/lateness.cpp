@@ -1,5 +1,4 @@
 // Lateness: how much later than asked each mechanism ends its wait.
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -16,6 +15,7 @@
 #include <functional>
 
 #include "loops/base/clock.hpp"
+#include "probe/capabilities/futex.hpp"
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/probe_context.hpp"
@@ -175,8 +175,7 @@ FactResult of_futex(ProbeContext& cx) {
   return lateness(cx, {"futex(WAIT_PRIVATE)", false}, [](nanoseconds time) {
     int word = 0;
     const timespec wait = timespec_of(time);
-    return ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &wait, nullptr, 0) == -1 &&
-           errno == ETIMEDOUT;
+    return futex(&word, FUTEX_WAIT_PRIVATE, 0, &wait) == -1 && errno == ETIMEDOUT;
   });
 }
 

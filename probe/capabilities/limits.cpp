@@ -29,11 +29,27 @@ FactResult of_limit(rlim_t value, Unit unit) {
   return result;
 }
 
+/// The same limit as the kernel prints it: a line of its name, then the soft limit.
+void compare_with_proc(ProbeContext& cx, std::string_view line, rlim_t limit) {
+  const std::string all = read_text("/proc/self/limits").value_or("");
+  const std::size_t at = all.find(line);
+  if (at == std::string::npos) return;
+  const std::size_t begin = all.find_first_not_of(' ', at + line.size());
+  if (begin == std::string::npos) return;
+  const std::string printed = all.substr(begin, all.find(' ', begin) - begin);
+  const std::string own = limit == RLIM_INFINITY ? "unlimited" : std::to_string(limit);
+  cx.note("/proc/self/limits, " + std::string(line), printed);
+  if (printed != own) cx.disagree("getrlimit", own, "/proc/self/limits", printed);
+}
+
+/// line  The limit's name in /proc/self/limits.
 template <class Resource>
-FactResult soft_limit(ProbeContext& cx, Resource resource, std::string_view what, Unit unit) {
+FactResult soft_limit(ProbeContext& cx, Resource resource, std::string_view what,
+                      std::string_view line, Unit unit) {
   rlimit limit{};
   if (cx.call(what, ::getrlimit(resource, &limit)) != 0) return cx.unknown();
   FactResult result = of_limit(limit.rlim_cur, unit);
+  compare_with_proc(cx, line, limit.rlim_cur);
   if (limit.rlim_max != limit.rlim_cur) {
     result.note = limit.rlim_max == RLIM_INFINITY
                       ? "may be raised without end"
@@ -43,19 +59,21 @@ FactResult soft_limit(ProbeContext& cx, Resource resource, std::string_view what
 }
 
 FactResult nofile_soft(ProbeContext& cx) {
-  return soft_limit(cx, RLIMIT_NOFILE, "getrlimit(RLIMIT_NOFILE)", Unit::count);
+  return soft_limit(cx, RLIMIT_NOFILE, "getrlimit(RLIMIT_NOFILE)", "Max open files", Unit::count);
 }
 FactResult nproc(ProbeContext& cx) {
-  return soft_limit(cx, RLIMIT_NPROC, "getrlimit(RLIMIT_NPROC)", Unit::count);
+  return soft_limit(cx, RLIMIT_NPROC, "getrlimit(RLIMIT_NPROC)", "Max processes", Unit::count);
 }
 FactResult memlock(ProbeContext& cx) {
-  return soft_limit(cx, RLIMIT_MEMLOCK, "getrlimit(RLIMIT_MEMLOCK)", Unit::bytes);
+  return soft_limit(cx, RLIMIT_MEMLOCK, "getrlimit(RLIMIT_MEMLOCK)", "Max locked memory",
+                    Unit::bytes);
 }
 FactResult sigpending(ProbeContext& cx) {
-  return soft_limit(cx, RLIMIT_SIGPENDING, "getrlimit(RLIMIT_SIGPENDING)", Unit::count);
+  return soft_limit(cx, RLIMIT_SIGPENDING, "getrlimit(RLIMIT_SIGPENDING)", "Max pending signals",
+                    Unit::count);
 }
 FactResult stack(ProbeContext& cx) {
-  return soft_limit(cx, RLIMIT_STACK, "getrlimit(RLIMIT_STACK)", Unit::bytes);
+  return soft_limit(cx, RLIMIT_STACK, "getrlimit(RLIMIT_STACK)", "Max stack size", Unit::bytes);
 }
 
 FactResult nofile_hard(ProbeContext& cx) {

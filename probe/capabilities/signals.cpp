@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
+#include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
 
 namespace loopscope::probes::signals {
@@ -32,6 +34,16 @@ FactResult blocked_at_start(ProbeContext& cx) {
   std::vector<std::string> names;
   for (int signum = 1; signum <= SIGRTMAX; ++signum) {
     if (::sigismember(&mask, signum) == 1) names.push_back("signal " + std::to_string(signum));
+  }
+  const std::string status = status_field("SigBlk");
+  std::uint64_t seen = 0;
+  for (int signum = 1; signum <= SIGRTMAX; ++signum) {
+    if (::sigismember(&mask, signum) == 1) seen |= std::uint64_t{1} << (signum - 1);
+  }
+  cx.note("/proc/self/status SigBlk", status.empty() ? "missing" : status);
+  if (!status.empty() && std::strtoull(status.c_str(), nullptr, 16) != seen) {
+    cx.disagree("sigprocmask", std::to_string(names.size()) + " blocked",
+                "/proc/self/status SigBlk", status);
   }
   const char* note = names.empty() ? "" : "inherited from the process that started this one";
   return word_set(std::move(names), note);

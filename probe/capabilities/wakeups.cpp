@@ -1,10 +1,8 @@
 // Wake-ups: how long it takes from a thread's call until another thread, which slept, runs.
-#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +14,7 @@
 #include <thread>
 
 #include "loops/base/clock.hpp"
-#include "probe/capabilities/linux_calls.hpp"
+#include "probe/capabilities/futex.hpp"
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/capabilities/subjects.hpp"
 #include "probe/probe_context.hpp"
@@ -138,7 +136,7 @@ FactResult by_futex(ProbeContext& cx) {
   const auto sleep = [&] {
     const timespec patience = to_timespec(kPatience);
     while (word.load() == 0) {
-      const long rc = ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &patience, nullptr, 0);
+      const long rc = futex(&word, FUTEX_WAIT_PRIVATE, 0, &patience);
       if (rc == -1 && errno != EAGAIN && errno != EINTR) return false;
     }
     word.store(0);
@@ -146,7 +144,7 @@ FactResult by_futex(ProbeContext& cx) {
   };
   const auto wake = [&](pthread_t) {
     word.store(1);
-    return ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0) >= 0;
+    return futex(&word, FUTEX_WAKE_PRIVATE, 1, nullptr) >= 0;
   };
   return latency(cx, {"futex(WAKE_PRIVATE)", sleep, wake});
 }
