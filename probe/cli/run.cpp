@@ -121,11 +121,13 @@ void write_reports(const std::string& journal, const fs::path& folder) {
 }
 
 /// Of the scenarios of an earlier run.
-Durations durations_of(const std::string& journal) {
+Durations durations_of(const std::string& path) {
   Durations durations;
-  if (journal.empty()) return durations;
-  const reports::Run earlier = cli::load_journal(cli::journal_path(journal));
-  for (const reports::Cell& cell : earlier.cells) durations[cell.scenario] += cell.took_ns;
+  if (path.empty()) return durations;
+  const reports::Report earlier = cli::load_report(path);
+  for (const reports::Run& leg : earlier.legs) {
+    for (const reports::Cell& cell : leg.cells) durations[cell.scenario] += cell.took_ns;
+  }
   return durations;
 }
 
@@ -338,7 +340,7 @@ Action setup(cli::Options& takes) {
        .help = "INDEX/COUNT: this part of the scenarios, 1/3 to 3/3; the others run elsewhere"});
   takes.add({.names = "--durations",
              .target = &o.durations,
-             .help = "Journal of an earlier run, by whose times shards are balanced"});
+             .help = "Report or journal of an earlier run, by whose times shards are balanced"});
   takes.add({.names = "--expectations",
              .target = &o.expectations,
              .help = "Folder of <loop>.json files instead of those compiled in"});

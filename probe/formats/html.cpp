@@ -36,7 +36,8 @@ std::string render(const Probed& probed, const ProbeTextOptions&) {
     page.put("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", field, reports::to_text(value));
   }
   page.raw("</tbody></table></div></section>");
-  reports::html::write_facts(page, reports::html::View(run));
+  const reports::Report report = reports::report_of(std::move(run));
+  reports::html::write_facts(page, reports::html::View(report));
   page.raw("</main>\n</body>\n</html>\n");
   return page.take();
 }
