@@ -85,6 +85,7 @@ missing_optional() {
   command -v cpio >/dev/null 2>&1 || echo cpio
   command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
     command -v google-chrome >/dev/null 2>&1 || echo chromium
+  command -v xmllint >/dev/null 2>&1 || echo libxml2-utils
   command -v node >/dev/null 2>&1 || echo nodejs
   command -v npm >/dev/null 2>&1 || echo npm
 }

@@ -27,6 +27,11 @@ LayerEvidence layer_evidence();
 std::string container_kind();
 /// The flavour of the kernel: "linux", "wsl1", "wsl2", "gvisor", "uml", "qemu-user", "android".
 std::string kernel_flavour();
+/// The name of this machine as it calls itself; empty when it has none.
+std::string host_name();
+/// The name and the home folder of the user that this process runs as; empty where there is none.
+std::string user_name();
+std::string home_folder();
 /// What virtual machine this is, as far as the system tells; empty on bare metal.
 std::string hypervisor();
 /// "glibc 2.36", "musl", or empty.

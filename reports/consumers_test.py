@@ -4,7 +4,8 @@
   consumers_test.py RENDER [JOURNAL...]      RENDER is the tool loopscope_render
 
 Counts come from the JSON report and are computed here, not there. TAP goes through prove, rows go
-through sqlite, JUnit and SVG through an XML parser.
+through sqlite, JUnit and SVG through an XML parser, JUnit through its XSD as well. One of the
+journals is hostile: it says what would leave its line, its element or its terminal, 1 MiB of it.
 """
 import collections
 import json
@@ -53,8 +54,86 @@ def class_of(cell):
     return "fail" if cell["outcome"] in KEPT | {"fail", "leak"} else "error"
 
 
+# What may act on a reader: control characters of terminals, line ends that are none, marks that
+# turn the direction of writing.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+def text_only(name, text):
+    found = CONTROLS.search(text)
+    check(found is None, f"{name}: U+{ord(found[0]):04X} in {text[found.start() - 40:][:80]!r}"
+          if found else "")
+
+
+def columns_of(report):
+    """Outcomes by column, as formats with a column of loops name it."""
+    found = collections.defaultdict(collections.Counter)
+    several = len(report["legs"]) > 1
+    for cell in report["cells"]:
+        column = f"{cell['loop']} @ {cell['platform']}" if several else cell["loop"]
+        found[column][cell["outcome"]] += 1
+    return found
+
+
+def table_of(name, rows, report):
+    """A table of loops and outcomes, its head first, against the cells."""
+    head, *body = rows
+    want = columns_of(report)
+    plain = {CONTROLS.sub("?", column): counts for column, counts in want.items()}
+    seen = set()
+    for row in body:
+        counts = {outcome: int(said) for outcome, said in zip(head[1:], row[1:])}
+        expected = plain.get(row[0], collections.Counter())
+        check(all(expected[outcome] == said for outcome, said in counts.items()),
+              f"{name}: {row} for {dict(expected)}")
+        check(sum(counts.values()) == sum(expected.values()), f"{name}: {row[0]} lacks outcomes")
+        seen.add(row[0])
+    check(set(plain) <= seen, f"{name}: no row for {sorted(set(plain) - seen)[:3]}")
+
+
+def summary(tool, journals, report):
+    text = rendered(tool, "summary", journals)
+    text_only("summary", text)
+    lines = text.split("\n")
+    start = next(i for i, line in enumerate(lines) if line.startswith("| loop |"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([part.strip().replace("\\|", "|").replace("\\<", "<").replace("\\`", "`")
+                     for part in re.split(r"(?<!\\)\|", line)[1:]])
+    table_of("summary", [rows[0][:-1]] + [row[:len(rows[0]) - 1] for row in rows[2:]], report)
+    check(f"{report['reported']}/{report['planned']} cells reported" in text, "summary: totals")
+    check(not re.search(r"(?<!\\)<", text), "summary: a bare <")
+
+
+def console(tool, journals, report):
+    text = rendered(tool, "console", journals)
+    text_only("console", text)
+    lines = text.split("\n")
+    start = next(i for i, line in enumerate(lines) if re.match("loop  +[a-z]+", line))
+    rows = [lines[start].split()]
+    count = len(rows[0]) - 1
+    for line in lines[start + 1:]:
+        found = re.match(rf"(.*?)((?:\s+\d+){{{count}}})(  absent: .*)?$", line)
+        if found is None:
+            break
+        rows.append([found[1].strip(), *found[2].split()])
+    table_of("console", rows, report)
+    check(f"{report['reported']}/{report['planned']} cells reported" in text, "console: totals")
+
+
 def junit(tool, journals, report):
-    root = ElementTree.fromstring(rendered(tool, "junit", journals))
+    text = rendered(tool, "junit", journals)
+    text_only("junit", text)
+    root = ElementTree.fromstring(text)
+    if shutil.which("xmllint") is None:
+        print("not judged: no xmllint, so JUnit was not held against its XSD")
+    else:
+        done = subprocess.run(["xmllint", "--huge", "--noout", "--schema",
+                               HERE / "schema" / "junit.xsd", "-"], input=text.encode("utf-8"),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        check(done.returncode == 0, f"junit: {done.stdout.decode('utf-8')[:2000]}")
     want = collections.Counter(class_of(cell) for cell in report["cells"])
     want["error"] += sum(not leg["complete"] for leg in report["legs"])
     names = {"tests": None, "failures": "fail", "errors": "error", "skipped": "skip"}
@@ -81,6 +160,7 @@ def junit(tool, journals, report):
 
 def tap(tool, journals, report):
     text = rendered(tool, "tap", journals)
+    text_only("tap", text)
     lines = text.split("\n")
     check(lines[:2] == ["TAP version 14", f"1..{len(report['cells'])}"], f"tap: begins {lines[:2]}")
     points = [line for line in lines if re.match(r"(not )?ok \d+ - ", line)]
@@ -110,7 +190,9 @@ def tap(tool, journals, report):
 
 
 def rows(tool, journals, report):
-    table = [json.loads(line) for line in rendered(tool, "rows", journals).split("\n") if line]
+    text = rendered(tool, "rows", journals)
+    text_only("rows", text)
+    table = [json.loads(line) for line in text.split("\n") if line]
     check(len(table) == len(report["cells"]), f"rows: {len(table)} rows")
     check(all(row.keys() == table[0].keys() for row in table), "rows: keys differ between rows")
     for key in table[0]:
@@ -129,7 +211,9 @@ def rows(tool, journals, report):
 
 
 def annotations(tool, journals, report):
-    lines = rendered(tool, "annotations", journals).rstrip("\n").split("\n")
+    text = rendered(tool, "annotations", journals)
+    text_only("annotations", text)
+    lines = text.rstrip("\n").split("\n")
     kinds = collections.Counter()
     for line in lines:
         match = re.fullmatch(r"::(error|warning|notice) title=([^,:]*)::(.*)", line)
@@ -158,6 +242,11 @@ def badges(tool, journals, report):
     check(badge["message"].startswith(want), f"badge: {badge['message']}, expected {want}")
     colour = {"green": "brightgreen", "red": "red", "unknown": "lightgrey"}[report["verdict"]]
     check(badge["color"] == (colour if judged else "lightgrey"), f"badge: {badge['color']}")
+    text_only("badge", rendered(tool, "badge", journals))
+    text_only("badge_svg", rendered(tool, "badge_svg", journals))
+    # The page's scripts put its data together themselves, by signs that no text has.
+    text_only("html", re.sub("<script.*?</script>", "", rendered(tool, "html", journals),
+                             flags=re.DOTALL))
     svg = ElementTree.fromstring(rendered(tool, "badge_svg", journals))
     said = "".join(svg.find("{http://www.w3.org/2000/svg}title").itertext())
     check(said == f"{badge['label']}: {badge['message']}", f"badge_svg says {said!r}")
@@ -165,26 +254,47 @@ def badges(tool, journals, report):
     check(tags <= {"svg", "title", "rect", "path", "g", "text"}, f"badge_svg: {tags}")
 
 
+def longer(path, folder):
+    """The journal with 1 MiB more in what one of its cells wrote, and the same in a reason."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    at = max(i for i, line in enumerate(lines) if '"outcome":"crash"' in line)
+    cell = json.loads(lines[at])
+    cell["cell"]["stderr"] += "<b>\x1b]0;title\x07" * (1 << 17)
+    cell["cell"]["reason"] += " x" * (1 << 19)
+    lines[at] = json.dumps(cell, ensure_ascii=False)
+    found = folder / "longer.ndjson"
+    found.write_text("\n".join(lines), encoding="utf-8")
+    return found
+
+
 def main(argv):
     if len(argv) < 2:
         print(__doc__, file=sys.stderr)
         return 64
-    tool = argv[1]
     paths = [pathlib.Path(name) for name in argv[2:]] or sorted(
         (HERE / "testdata").glob("*.ndjson"))
     # Each alone, and all of them as the legs of one report.
     reports = [[path] for path in paths] + [paths]
+    with tempfile.TemporaryDirectory() as name:
+        hostile = [path for path in paths if path.name == "hostile.ndjson"]
+        reports += [[longer(path, pathlib.Path(name))] for path in hostile]
+        return judged(argv[1], reports)
+
+
+def judged(tool, reports):
     try:
         for journals in reports:
-            report = json.loads(rendered(tool, "json", journals))
+            text = rendered(tool, "json", journals)
+            text_only("json", text)
+            report = json.loads(text)
             check(len(report["legs"]) == len(journals), f"{len(report['legs'])} legs")
-            for consumer in (junit, tap, rows, annotations, badges):
+            for consumer in (console, summary, junit, tap, rows, annotations, badges):
                 consumer(tool, journals, report)
     except (Failure, ElementTree.ParseError) as failure:
         print(f"FAILED: {', '.join(path.name for path in journals)}: {failure}")
         return 1
     print(f"{len(reports)} reports: every consumer counts what the JSON report holds")
-    return 0 if paths else 1
+    return 0 if reports else 1
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ std::string json(Legs before, Legs after, const RunDiff& diff) {
                              {"is", change.is},
                              {"rerun", change.cell().rerun}});
   }
-  return page.dump(2) + '\n';
+  return page.dump(2, ' ', true) + '\n';
 }
 
 std::string markdown(Legs before, Legs after, const RunDiff& diff) {

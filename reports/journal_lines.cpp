@@ -230,6 +230,14 @@ void read_identity(const Json& object, Cell& cell) {
 
 }  // namespace
 
+const Json& part(const Json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  if (!object.is_object() || found == object.end()) {
+    throw BadLine{fmt::format("\"{}\" is missing", key)};
+  }
+  return *found;
+}
+
 void check_schema(const std::string& schema, std::string_view known) {
   const std::size_t slash = known.find('/') + 1;
   const std::string_view family = known.substr(0, slash);

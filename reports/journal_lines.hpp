@@ -16,6 +16,8 @@ struct BadLine {
   std::string what;
 };
 
+/// What stands under a key that has to be there.
+const Json& part(const Json& object, const char* key);
 Header read_header(const Json& header);
 Catalogue read_catalogue(const Json& catalogue);
 Fact read_fact(const Json& fact);
@@ -35,6 +37,8 @@ Json plan_json(const std::vector<Cell>& cells);
 Json cell_json(const Cell& cell);
 Json footer_json(const Footer& footer);
 
+/// {policy, fields}, or null without a redaction.
+Json redaction_json(const Run& run);
 /// What a leg of a merged document says before its header: whether it is complete, and why not.
 Json run_json(const Run& run);
 void read_run(const Json& object, Run& run);

@@ -56,7 +56,7 @@ std::size_t footer_line(const LegPlace& place) {
   return found;
 }
 
-ReadLeg read_leg(const LegPlace& place) {
+ReadLeg read_leg(const LegPlace& place, const MergeOptions& options) {
   ReadLeg read;
   Result<Run> loaded = load_leg(place);
   if (!loaded) {
@@ -72,6 +72,7 @@ ReadLeg read_leg(const LegPlace& place) {
                                footer_line(place), fmt::join(wrong, " "));
     return read;
   }
+  if (options.redact) redact(run, *options.redact);
   read.text = leg_text_of(run);
   read.rules = std::move(run.catalogue.scenarios);
   read.complete = run.complete;
@@ -191,7 +192,8 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
   std::size_t next = 0;
   for (const LegPlace& place : found.legs) {
     while (next < found.legs.size() && reading.size() < ahead) {
-      reading.push_back(std::async(std::launch::async, read_leg, std::cref(found.legs[next++])));
+      reading.push_back(std::async(std::launch::async, read_leg, std::cref(found.legs[next++]),
+                                   std::cref(options)));
     }
     const ReadLeg leg = reading.front().get();
     reading.pop_front();

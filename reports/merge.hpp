@@ -2,10 +2,11 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "reports/model.hpp"
+#include "reports/redact.hpp"
 
 namespace loopscope::reports {
 
@@ -17,6 +18,7 @@ struct MergeInput {
 struct MergeOptions {
   std::vector<std::string> expected;  // platforms; one that nothing is of becomes notrun
   bool mixed_rules = false;           // promises may differ between legs
+  std::optional<LocalNames> redact;   // names to take out; none: everything stays
 };
 
 /// What was not merged, and why: "PATH: line 7: ...".

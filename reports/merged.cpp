@@ -38,19 +38,10 @@ Result<void> on_line(const std::string& path, std::size_t number, Read read) {
   }
 }
 
-/// A key that has to be there; throws BadLine.
-const Json& part(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end()) {
-    throw BadLine{fmt::format("\"{}\" is missing", key)};
-  }
-  return *found;
-}
-
 std::string line_of(const char* key, Json value) {
   Json object = Json::object();
   object[key] = std::move(value);
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+  return object.dump(-1, ' ', true, Json::error_handler_t::replace) + '\n';
 }
 
 Result<std::ifstream> open(const std::string& path) {

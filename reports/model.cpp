@@ -7,6 +7,8 @@
 #include <set>
 #include <tuple>
 
+#include "reports/text.hpp"
+
 namespace loopscope::reports {
 namespace {
 
@@ -71,8 +73,8 @@ std::string platform_of(const Header& header) {
     if (key == "LOOPSCOPE_URING") label += "+uring=" + to_text(value);
     if (key == "LOOPSCOPE_CHILD_WATCHER") label += "+child=" + to_text(value);
   }
+  label = lower_case(label);
   for (char& c : label) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (!is_platform_character(c)) c = '_';
   }
   return label;

@@ -218,6 +218,12 @@ struct Restriction {
   friend bool operator==(const Restriction&, const Restriction&) = default;
 };
 
+/// What was taken out of a run before it was shared.
+struct Redaction {
+  std::vector<std::string> fields;  // where something was replaced: "header.argv", "cell.stderr"
+  friend bool operator==(const Redaction&, const Redaction&) = default;
+};
+
 /// One run on one machine. In a report of several it is a leg.
 struct Run {
   /// Where it ran, and with which mechanisms withheld: "linux-x86_64", "linux-x86_64+uring=plain",
@@ -232,7 +238,8 @@ struct Run {
   /// has no result; `incomplete_because` says which.
   bool complete = false;
   std::string incomplete_because;
-  std::int64_t resumed = 0;  // how often the run was taken up again
+  std::int64_t resumed = 0;            // how often the run was taken up again
+  std::optional<Redaction> redaction;  // none: its texts are as they were recorded
 
   const Cell* find(std::string_view loop, std::string_view scenario, std::int64_t repeat = 0) const;
   const Fact* fact(std::string_view id) const;

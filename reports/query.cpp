@@ -9,6 +9,7 @@
 #include "harness/patterns.hpp"
 #include "reports/compare.hpp"
 #include "reports/tally.hpp"
+#include "reports/text.hpp"
 
 namespace loopscope::reports {
 
@@ -30,16 +31,10 @@ namespace {
 using Node = Query::Node;
 using Kind = Node::Kind;
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
 bool is_glob(std::string_view word) { return word.find_first_of("*?") != std::string_view::npos; }
 
 bool any_matches(const Words& patterns, std::string_view word) {
-  const std::string low = lower(word);
+  const std::string low = lower_case(word);
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return matches(pattern, low); });
 }
@@ -110,7 +105,8 @@ bool only(const Node& node, const std::vector<PlacedCell>& cells) {
 
 bool has_word(const Words& words, const std::string& id) {
   return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
-    return is_glob(word) ? matches(word, lower(id)) : lower(id).find(word) != std::string::npos;
+    return is_glob(word) ? matches(word, lower_case(id))
+                         : lower_case(id).find(word) != std::string::npos;
   });
 }
 
@@ -189,7 +185,7 @@ class Parser {
 
   /// "or" and "and" join what stands around them, unless they are part of something longer.
   bool next_joins(std::string_view word) const {
-    if (lower(here()) != word) return false;
+    if (lower_case(here()) != word) return false;
     const std::size_t end = at_ + word.size();
     return end == text_.size() || std::string_view(",:@").find(text_[end]) == std::string::npos;
   }
@@ -238,11 +234,11 @@ class Parser {
       const std::size_t end = text_.find('"', at_);
       if (end == std::string_view::npos) refuse(begin, "\"", "\" is not closed");
       at_ = end + 1;
-      return {begin, lower(text_.substr(begin + 1, end - begin - 1)), true};
+      return {begin, lower_case(text_.substr(begin + 1, end - begin - 1)), true};
     }
     at_ = std::min(text_.find_first_of(" \t\n(),:@\"", at_), text_.size());
     if (at_ == begin) refuse(begin, here(), expected);
-    return {begin, lower(text_.substr(begin, at_ - begin)), false};
+    return {begin, lower_case(text_.substr(begin, at_ - begin)), false};
   }
 
   /// Words with commas between them; inside parentheses blanks may stand around.
@@ -333,7 +329,7 @@ class Parser {
   Words known(const std::vector<Item>& items, const Words& all, const std::string& complaint) {
     for (const Item& item : items) {
       const bool used = std::any_of(all.begin(), all.end(), [&](const std::string& word) {
-        return matches(item.word, lower(word));
+        return matches(item.word, lower_case(word));
       });
       if (!used) refuse(item.at, item.word, complaint, all);
     }

@@ -8,14 +8,6 @@
 namespace loopscope::reports {
 namespace {
 
-const Json& part(const Json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end()) {
-    throw BadLine{fmt::format("\"{}\" is missing", key)};
-  }
-  return *found;
-}
-
 Cell read_reported(const Json& row, std::size_t number) {
   try {
     Cell cell = read_cell(row);
@@ -30,16 +22,25 @@ Cell read_reported(const Json& row, std::size_t number) {
 
 }  // namespace
 
+Json redaction_json(const Run& run) {
+  if (!run.redaction) return nullptr;
+  return {{"policy", "names and home folders"}, {"fields", run.redaction->fields}};
+}
+
 Json run_json(const Run& run) {
   return {{"complete", run.complete},
           {"incomplete_because", run.incomplete_because},
-          {"resumed", run.resumed}};
+          {"resumed", run.resumed},
+          {"redaction", redaction_json(run)}};
 }
 
 void read_run(const Json& object, Run& run) {
   run.complete = part(object, "complete").get<bool>();
   run.incomplete_because = part(object, "incomplete_because").get<std::string>();
   run.resumed = part(object, "resumed").get<std::int64_t>();
+  const Json& redaction = part(object, "redaction");
+  if (redaction.is_null()) return;
+  run.redaction = Redaction{part(redaction, "fields").get<std::vector<std::string>>()};
 }
 
 Run read_report(const Json& report) {

@@ -15,6 +15,7 @@ namespace {
 
 struct Options {
   std::string before, after, format = "text", out = "-", fail_on = "none", query;
+  bool no_redact = false;
 };
 
 std::vector<std::string> format_names() {
@@ -43,6 +44,10 @@ int run(const Options& options) {
   reports::Report before = cli::load_report(old_path), after = cli::load_report(new_path);
   cli::warn_if_incomplete(before, old_path);
   cli::warn_if_incomplete(after, new_path);
+  if (!options.no_redact) {
+    redact(before, cli::local_names());
+    redact(after, cli::local_names());
+  }
   if (!options.query.empty() && !restrict_both(options.query, before, after)) {
     cli::print_error(Message("LS013", fmt::format("no scenario matches \"{}\"", options.query),
                              Message::Kind::warning)
@@ -85,6 +90,7 @@ Action setup(cli::Options& takes) {
              .help = "Which changes of cells end with exit code 6; host changes never do",
              .shows_default = true,
              .one_of = {"none", "regressions", "any"}});
+  cli::add_redaction(takes, options->no_redact);
   takes.add({.names = "-q,--query",
              .target = &options->query,
              .help = "Only scenarios that match in either run; 4 when none does. "

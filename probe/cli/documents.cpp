@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "probe/cli/common.hpp"
+#include "probe/environment.hpp"
 #include "reports/merged.hpp"
 
 namespace loopscope::cli {
@@ -48,6 +50,26 @@ reports::Query parse_query(const std::string& query, const reports::QueryWords& 
 
 std::vector<std::string> matching_scenarios(const std::string& query, reports::Legs legs) {
   return matching(parse_query(query, reports::query_words(legs)), legs);
+}
+
+reports::LocalNames local_names() {
+  reports::LocalNames names{{user_name()}, {host_name()}, {home_folder()}};
+  for (const char* variable : {"USER", "LOGNAME", "USERNAME"}) {
+    if (const char* value = std::getenv(variable)) names.users.emplace_back(value);
+  }
+  for (const char* variable : {"HOSTNAME", "COMPUTERNAME"}) {
+    if (const char* value = std::getenv(variable)) names.hosts.emplace_back(value);
+  }
+  for (const char* variable : {"HOME", "USERPROFILE"}) {
+    if (const char* value = std::getenv(variable)) names.homes.emplace_back(value);
+  }
+  return names;
+}
+
+void add_redaction(Options& options, bool& no_redact) {
+  options.add({.names = "--no-redact",
+               .target = &no_redact,
+               .help = "Keep the names of users and machines, and home folders"});
 }
 
 void write_document(const std::string& path, const std::function<bool(std::ostream&)>& write) {

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "probe/cli/options.hpp"
 #include "reports/query.hpp"
+#include "reports/redact.hpp"
 
 namespace loopscope::cli {
 
@@ -21,6 +23,10 @@ void warn_if_incomplete(const reports::Report& report, const std::string& path);
 std::vector<std::string> matching_scenarios(const std::string& query, reports::Legs legs);
 /// Stops with LS012.
 reports::Query parse_query(const std::string& query, const reports::QueryWords& words);
+/// The names that are taken out of what is shared: of this user and this machine.
+reports::LocalNames local_names();
+/// --no-redact
+void add_redaction(Options& options, bool& no_redact);
 /// To a file, or to standard output for "-". Written beside it and renamed: a reader never sees
 /// half a document, and a write that fails leaves the old one. Stops with LS060.
 void write_document(const std::string& path, const std::string& text);

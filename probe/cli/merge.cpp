@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::vector<std::string> files, expected;
   std::string out;
-  bool mixed_rev = false, keep_going = false;
+  bool mixed_rev = false, keep_going = false, no_redact = false;
 };
 
 /// "NAME=FILE", unless a file is called so.
@@ -54,9 +54,11 @@ int run(const Options& options) {
     cli::stop(Message("LS001", fmt::format("\"{}\" is no name for a platform", name))
                   .fact("allowed", "small letters, digits, and _ . + = -"));
   }
+  reports::MergeOptions how{.expected = expected, .mixed_rules = options.mixed_rev, .redact = {}};
+  if (!options.no_redact) how.redact = cli::local_names();
   reports::MergeResult result;
   cli::write_document(options.out, [&](std::ostream& out) {
-    result = reports::merge(inputs, {.expected = expected, .mixed_rules = options.mixed_rev}, out);
+    result = reports::merge(inputs, how, out);
     return result.refused.empty() || (options.keep_going && result.legs > 0);
   });
   print_refusals(result, options.keep_going);
@@ -96,6 +98,7 @@ Action setup(cli::Options& takes) {
   takes.add({.names = "--mixed-rev",
              .target = &options->mixed_rev,
              .help = "Also runs whose scenarios are not the same promises"});
+  cli::add_redaction(takes, options->no_redact);
   takes.add({.names = "--keep-going",
              .target = &options->keep_going,
              .help = "Merge what is sound when a file is refused; the result is 2 then, not 64"});

@@ -12,6 +12,7 @@ namespace {
 
 struct Options {
   std::string journal, format = "console", out = "-", query;
+  bool no_redact = false;
 };
 
 std::string list_of_formats() {
@@ -31,6 +32,7 @@ int run(const Options& options) {
   const std::string path = cli::journal_path(options.journal);
   reports::Report loaded = cli::load_report(path);
   cli::warn_if_incomplete(loaded, path);
+  if (!options.no_redact) redact(loaded, cli::local_names());
   if (!options.query.empty()) {
     const std::vector<std::string> ids = cli::matching_scenarios(options.query, loaded);
     loaded = reports::restricted(std::move(loaded), options.query, {ids.begin(), ids.end()});
@@ -64,6 +66,7 @@ Action setup(cli::Options& takes) {
              .target = &options->out,
              .help = "File to write; - is standard output",
              .shows_default = true});
+  cli::add_redaction(takes, options->no_redact);
   takes.add({.names = "-q,--query",
              .target = &options->query,
              .help = "Only scenarios that match, and the verdict of these; 4 when none does. "

@@ -28,6 +28,7 @@ struct Options {
   cli::SelectionOptions selection;
   std::string out = "loopscope-report";
   std::string resume, expectations, shard, durations;
+  bool no_redact = false;
   unsigned jobs = 0, repeat = 1;
   std::uint64_t seed = 1;
   std::int64_t slack_ms = 250;
@@ -104,18 +105,20 @@ void write_report(const reports::Report& report, std::string_view format, const 
 }
 
 /// Everything that is printed and written is computed from the journal.
-void write_reports(const std::string& journal, const fs::path& folder) {
+void write_reports(const std::string& journal, const fs::path& folder, bool no_redact) {
   Result<reports::Run> run = reports::load_file(journal);
   if (!run.ok()) {
     cli::stop(Message("LS070", "the journal of this run cannot be read back")
                   .fact("because", to_string(run.error())),
               ExitCode::bug);
   }
-  const reports::Report report = reports::report_of(std::move(run).value());
+  reports::Report report = reports::report_of(std::move(run).value());
   const Result<std::string> text =
       reports::render("console", report, {.colour = cli::colour_on(1)});
   if (text.ok()) cli::print(text.value());
   cli::print(fmt::format("{:<12} {}\n", "journal", journal));
+  // The journal and the terminal keep everything; what is passed on does not.
+  if (!no_redact) redact(report, cli::local_names());
   write_report(report, "json", folder / "report.json");
   write_report(report, "html", folder / "report.html");
 }
@@ -204,7 +207,7 @@ ExitCode run_fresh(const Options& options) {
   session.states = cli::states_of(session.plan);
   cli::append(session, plan_line(session.plan));
   const ExitCode code = cli::run_session(session);
-  write_reports(session.journal_path, options.out);
+  write_reports(session.journal_path, options.out, options.no_redact);
   return code;
 }
 
@@ -287,7 +290,7 @@ ExitCode run_resumed(const Options& options) {
   cli::append(session, resumed_line(host::utc_now(), missing));
   const ExitCode code = cli::run_session(session);
   const fs::path folder = fs::path(options.resume).parent_path();
-  write_reports(options.resume, folder.empty() ? fs::path(".") : folder);
+  write_reports(options.resume, folder.empty() ? fs::path(".") : folder, options.no_redact);
   return code;
 }
 
@@ -304,6 +307,7 @@ Action setup(cli::Options& takes) {
              .target = &o.out,
              .help = "Folder for journal and reports",
              .shows_default = true});
+  cli::add_redaction(takes, o.no_redact);
   takes.add(
       {.names = "--resume", .target = &o.resume, .help = "Journal of a run to take up again"});
   takes.add(

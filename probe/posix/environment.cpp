@@ -1,6 +1,7 @@
 // The host block, from uname, sysconf and the files of the kernel.
 #include "probe/environment.hpp"
 
+#include <pwd.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -283,6 +284,21 @@ int effective_cpus() {
     cpus = std::min(cpus, static_cast<int>(std::ceil(quota)));
   }
   return std::max(cpus, 1);
+}
+
+std::string host_name() {
+  utsname system{};
+  return ::uname(&system) == 0 ? system.nodename : "";
+}
+
+std::string user_name() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry == nullptr ? "" : entry->pw_name;
+}
+
+std::string home_folder() {
+  const passwd* entry = ::getpwuid(::geteuid());
+  return entry == nullptr ? "" : entry->pw_dir;
 }
 
 HostBlock host_environment() {

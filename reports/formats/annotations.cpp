@@ -15,15 +15,20 @@ using namespace reports;
 
 // A step shows ten of a kind and drops the rest.
 constexpr std::size_t kShown = 10;
+constexpr std::size_t kLongest = 4000;  // of one mark
 
 /// As the runner wants it: a "%" begins an escape, a line end would end the command.
 std::string escaped(std::string_view text, bool property) {
+  const std::string plain =
+      without_controls(shortened(text, kLongest), [](std::string_view control) {
+        return control == "\n" || control == "\r" ? std::string(control) : std::string(" ");
+      });
   std::string out;
-  for (const char c : text) {
+  for (const char c : plain) {
     if (c == '%' || c == '\n' || c == '\r' || (property && (c == ':' || c == ','))) {
       fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
     } else {
-      out += one_line({&c, 1});
+      out += c;
     }
   }
   return out;

@@ -17,7 +17,7 @@ Result<std::string> render_badge(const Report& report, const RenderOptions&) {
                                 {"label", badge.label},
                                 {"message", badge.message},
                                 {"color", badge.colour}}
-             .dump() +
+             .dump(-1, ' ', true) +
          '\n';
 }
 

@@ -6,7 +6,9 @@
 
 #include "reports/compare.hpp"
 #include "reports/format.hpp"
+#include "reports/redact.hpp"
 #include "reports/tally.hpp"
+#include "reports/text.hpp"
 
 namespace loopscope::formats::console {
 namespace {
@@ -21,21 +23,13 @@ constexpr std::string_view kYellow = "\033[33m";
 
 // Of cells that never ran there is nothing to say but their names.
 constexpr std::size_t kMostNotRun = 10;
+constexpr std::size_t kLongest = 4000;  // bytes of a field
 
 /// Text from a child may hold control characters; a terminal must not obey them.
 std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-  }
-  return out;
+  return without_controls(text, [](std::string_view control) {
+    return control == "\n" ? std::string("\\n") : shown_control(control);
+  });
 }
 
 class Page {
@@ -64,7 +58,8 @@ void describe(Legs legs, const PlacedCell& placed, Page& page) {
                         page.in(kBold, printable(cell.scenario)),
                         printable(legs.column(*placed.leg, cell.loop))));
   const auto field = [&](std::string_view label, std::string_view text) {
-    if (!text.empty()) page.line(fmt::format("  {:<9} {}", label, printable(text)));
+    if (!text.empty())
+      page.line(fmt::format("  {:<9} {}", label, printable(shortened(text, kLongest))));
   };
   field("check", cell.what);
   field("expected", cell.expected);
@@ -142,6 +137,7 @@ Result<std::string> render_console(const Report& report, const RenderOptions& op
   if (!legs.complete()) line += "; incomplete: " + printable(legs.incomplete_because());
   page.line(line);
   if (report.restriction) page.line(printable(restriction_text(report)));
+  if (const std::string text = redaction_text(legs); !text.empty()) page.line(text);
   return page.take();
 }
 

@@ -2,6 +2,7 @@
 #include "reports/format.hpp"
 #include "reports/html/assets.hpp"
 #include "reports/html/sections.hpp"
+#include "reports/redact.hpp"
 #include "reports/tally.hpp"
 
 namespace loopscope::formats::html {
@@ -44,6 +45,9 @@ Result<std::string> render_html(const Report& report, const RenderOptions&) {
   if (report.restriction) {
     body.put("<p class=\"warning\" id=\"restriction\">Restricted by a {}.</p>",
              restriction_text(report));
+  }
+  if (const std::string text = redaction_text(report); !text.empty()) {
+    body.put("<p class=\"note\" id=\"redaction\">For sharing, {}.</p>", text);
   }
   reports::html::write_overview(body, view);
   for (const Section& section : kSections) {

@@ -78,6 +78,7 @@ Json leg_json(const Run& leg) {
               {"complete", leg.complete},    {"incomplete_because", leg.incomplete_because},
               {"planned", leg.cells.size()}, {"reported", reported(leg)},
               {"resumed", leg.resumed},      {"reference", reference_loop(leg)}};
+  object["redaction"] = redaction_json(leg);
   object["header"] = header_json(leg.header);
   object["loops"] = list(leg.catalogue.loops, loop_json);
   object["facts"] = list(leg.facts, fact_json);
@@ -146,7 +147,7 @@ Result<std::string> render_json(const Report& report, const RenderOptions&) {
   page["limits"] = limits_json(legs);
   page["api"] = list(api_table(legs), api_json);
   // The journal was checked to be valid UTF-8; were it not, a report is still better than none.
-  return page.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return page.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace

@@ -8,13 +8,17 @@
 
 #include "reports/format.hpp"
 #include "reports/html/writer.hpp"
+#include "reports/redact.hpp"
 #include "reports/tally.hpp"
+#include "reports/text.hpp"
 
 namespace loopscope::formats::junit {
 namespace {
 
 using namespace reports;
 using reports::html::Page;
+
+constexpr std::size_t kLongest = 1000;  // of a message; the details have it whole
 
 enum class Verdict : std::uint8_t { passed, skipped, failure, error };
 
@@ -43,7 +47,7 @@ std::string summary_of(const Cell& cell) {
     return text + ", as expected: " + cell.expectation->why;
   }
   if (!cell.variant.empty()) text += " (" + cell.variant + ")";
-  if (!cell.reason.empty()) text += ": " + cell.reason;
+  if (!cell.reason.empty()) text += ": " + shortened(cell.reason, kLongest);
   return text;
 }
 
@@ -52,6 +56,7 @@ std::string details_of(const Cell& cell) {
   const auto line = [&](std::string_view key, std::string_view value) {
     if (!value.empty()) text.append(key).append(": ").append(value).append("\n");
   };
+  if (cell.reason.size() > kLongest) line("reason", cell.reason);
   line("expected", cell.expected);
   line("observed", cell.observed);
   line("where", cell.where);
@@ -88,6 +93,20 @@ void write_case(Page& page, std::string_view suite, const PlacedCell& placed) {
   page.raw("    </testcase>\n");
 }
 
+/// Those that say something.
+void write_properties(Page& page,
+                      const std::vector<std::pair<std::string_view, std::string>>& rows) {
+  std::string_view open = "    <properties>\n", close;
+  for (const auto& [name, value] : rows) {
+    if (value.empty()) continue;
+    page.raw(open);
+    page.put("      <property name=\"{}\" value=\"{}\"/>\n", name, value);
+    open = {};
+    close = "    </properties>\n";
+  }
+  page.raw(close);
+}
+
 void write_suite(Page& page, const Report& report, const Tally& tally) {
   std::vector<PlacedCell> cells;
   std::int64_t took_ns = 0;
@@ -104,10 +123,8 @@ void write_suite(Page& page, const Report& report, const Tally& tally) {
   page.put(" time=\"{:.6f}\" timestamp=\"{}\">\n", static_cast<double>(took_ns) / 1e9,
            cells.front().leg->header.started_utc.substr(
                0, std::string_view("2026-01-01T00:00:00").size()));
-  if (report.restriction) {
-    page.put("    <properties>\n      <property name=\"query\" value=\"{}\"/>\n    </properties>\n",
-             restriction_text(report));
-  }
+  write_properties(page,
+                   {{"query", restriction_text(report)}, {"redaction", redaction_text(report)}});
   for (const PlacedCell& cell : cells) write_case(page, tally.column, cell);
   page.raw("  </testsuite>\n");
 }

@@ -65,7 +65,8 @@ Json row_of(const Report& report, const PlacedCell& placed) {
 
 Result<std::string> render_rows(const Report& report, const RenderOptions&) {
   std::string page;
-  for (const PlacedCell& cell : cells_of(report)) page += row_of(report, cell).dump() + '\n';
+  for (const PlacedCell& cell : cells_of(report))
+    page += row_of(report, cell).dump(-1, ' ', true) + '\n';
   return page;
 }
 

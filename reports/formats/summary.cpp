@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "reports/format.hpp"
+#include "reports/redact.hpp"
 #include "reports/tally.hpp"
 #include "reports/text.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 using namespace reports;
 
 constexpr std::size_t kMostRows = 20;
+constexpr std::size_t kLongest = 500;  // of a cell; a job page takes 1 MiB in all
 
 void table_of_loops(Legs legs, std::string& page) {
   const Tally all = tally_all(legs);
@@ -47,11 +49,11 @@ void table_of_attention(Legs legs, std::string& page) {
   page += "\n| scenario | loop | outcome | expected | observed |\n|---|---|---|---|---|\n";
   for (std::size_t i = 0; i < std::min(cells.size(), kMostRows); ++i) {
     const Cell& cell = *cells[i];
-    fmt::format_to(std::back_inserter(page), "| {} | {} | {} | {} | {} |\n",
-                   markdown_cell(cell.scenario),
-                   markdown_cell(legs.column(*cells[i].leg, cell.loop)), name(cell.outcome),
-                   markdown_cell(cell.expected),
-                   markdown_cell(cell.observed.empty() ? cell.reason : cell.observed));
+    fmt::format_to(
+        std::back_inserter(page), "| {} | {} | {} | {} | {} |\n", markdown_cell(cell.scenario),
+        markdown_cell(legs.column(*cells[i].leg, cell.loop)), name(cell.outcome),
+        markdown_cell(shortened(cell.expected, kLongest)),
+        markdown_cell(shortened(cell.observed.empty() ? cell.reason : cell.observed, kLongest)));
   }
   if (cells.size() > kMostRows) {
     fmt::format_to(std::back_inserter(page), "\n... and {} more; the HTML report has them all.\n",
@@ -86,6 +88,9 @@ Result<std::string> render_summary(const Report& report, const RenderOptions&) {
   if (legs.several()) table_of_legs(legs, page);
   table_of_loops(legs, page);
   table_of_attention(legs, page);
+  if (const std::string text = redaction_text(legs); !text.empty()) {
+    fmt::format_to(std::back_inserter(page), "\n{}.\n", text);
+  }
   return page;
 }
 

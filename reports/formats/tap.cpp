@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/format.hpp"
+#include "reports/redact.hpp"
 #include "reports/tally.hpp"
 #include "reports/text.hpp"
 
@@ -14,10 +15,12 @@ namespace {
 
 using namespace reports;
 
+constexpr std::size_t kLongest = 4000;  // prove gives up on a scalar of 64 KiB
+
 /// On one line, and without what ends a description: "#" begins a directive.
 std::string description(std::string_view text) {
   std::string out;
-  for (const char c : one_line(text)) {
+  for (const char c : one_line(shortened(text, kLongest))) {
     if (c == '#' || c == '\\') out += '\\';
     out += c;
   }
@@ -25,7 +28,9 @@ std::string description(std::string_view text) {
 }
 
 /// A JSON string is a YAML scalar, whatever it holds.
-std::string scalar(std::string_view text) { return nlohmann::json(text).dump(); }
+std::string scalar(std::string_view text) {
+  return nlohmann::json(shortened(text, kLongest)).dump(-1, ' ', true);
+}
 
 void write_details(std::string& page, const Cell& cell) {
   page += "  ---\n";
@@ -65,6 +70,7 @@ Result<std::string> render_tap(const Report& report, const RenderOptions&) {
   const Legs legs(report);
   const std::vector<PlacedCell> cells = cells_of(legs);
   std::string page = fmt::format("TAP version 14\n1..{}\n", cells.size());
+  if (const std::string text = redaction_text(legs); !text.empty()) page += "# " + text + '\n';
   if (report.restriction) page += "# " + one_line(restriction_text(report)) + '\n';
   for (std::size_t i = 0; i < cells.size(); ++i) write_point(page, legs, cells[i], i + 1);
   if (!legs.complete()) {

@@ -9,12 +9,10 @@
 #include <type_traits>
 
 #include "reports/model.hpp"
+#include "reports/text.hpp"
 
 namespace loopscope::reports::html {
 
-/// Control characters become visible ("\x1b"), so that nothing in a journal can act on a reader's
-/// machine. Ends of lines and tabs stay.
-std::string visible(std::string_view text);
 /// Visible text as it may stand in an element or in a quoted attribute.
 std::string escape(std::string_view text);
 /// A string as a fragment id: letters, digits, ".", "-"; the rest as "_2f".

@@ -426,7 +426,8 @@ def golden():
 
 def hostile():
     """Strings that would leave their element, their attribute or their line."""
-    poison = "<script>alert('x')</script>\"&|`\n\u001b[31m\u2028 ]]> --> ümläut"
+    poison = ("<script>alert('x')</script>\"&|`\n\u001b[31m\u2028 ]]> --> ümläut"
+              "\u0000\u009b31m\u202e\uffff\r\n::error::x%0A\n# not ok 1\n")
     keep = {"schema", "started_utc", "outcome", "decision", "level", "authority", "severity",
             "standing", "family", "unit", "method", "verdict", "run_id", "absent_because"}
     names = {"id", "name", "loop", "scenario", "needs", "native", "emulated", "missing_cap",

@@ -254,6 +254,41 @@ TEST_CASE("runs are merged into one document, or the old one stays") {
   CHECK(has(loopscope(one, {"diff", out, one.file("out")}), "windows-x86_64: present -> absent"));
 }
 
+TEST_CASE("what is passed on has no names of users and machines, unless it is asked to keep them") {
+  const TempDir dir;
+  Spawned::Options options = options_for(
+      dir, {"run", "--loop", "poll", "--scenario", "selftest.pass", "--out", dir.file("out")});
+  options.environment["LOOPSCOPE_SEED"] = "7";
+  options.environment["LOOPSCOPE_EXPECTATIONS"] = "";
+  options.environment["USER"] = "mallory";
+  options.environment["LOOPSCOPE_SLACK_MS"] = "251";
+  CHECK(ended(options).code == 0);
+  // The journal keeps the path of its folder; a home is put into it.
+  std::string journal = contents(dir.file("out/journal.ndjson"));
+  const std::size_t at = journal.find(dir.path);
+  REQUIRE(at != std::string::npos);
+  for (std::size_t found = at; found != std::string::npos; found = journal.find(dir.path, found)) {
+    journal.replace(found, dir.path.size(), "/home/mallory/x");
+  }
+  std::ofstream(dir.file("journal")) << journal;
+  for (const char* format : {"json", "rows", "html"}) {
+    CAPTURE(format);
+    const std::vector<std::string> words{"report", dir.file("journal"), "--format", format};
+    CHECK_FALSE(has(loopscope(dir, words), "mallory"));
+    std::vector<std::string> kept = words;
+    kept.emplace_back("--no-redact");
+    CHECK(has(loopscope(dir, kept), "mallory") == (std::string_view(format) != "rows"));
+  }
+  const auto merged = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"merge", dir.file("journal"), "--out", dir.file("merged")});
+    CHECK(loopscope(dir, more).code == 0);
+    return contents(dir.file("merged"));
+  };
+  CHECK(merged({}).find("mallory") == std::string::npos);
+  CHECK(merged({}).find("\"fields\":[\"header.argv\"") != std::string::npos);
+  CHECK(merged({"--no-redact"}).find("/home/mallory/x") != std::string::npos);
+}
+
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
   const TempDir dir;
   std::ofstream(dir.file("text")) << "no journal\n";
