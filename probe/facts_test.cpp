@@ -94,6 +94,38 @@ TEST_CASE("waits are never shorter than asked, and the fine ones are finer than 
   }
 }
 
+TEST_CASE("no mechanism ends its wait early, and each has a point for what it can be asked") {
+  std::size_t measured = 0;
+  for (const MeasuredFact& fact : all_facts()) {
+    if (!fact.id.starts_with("wait.late.")) continue;
+    CAPTURE(fact.id);
+    if (std::holds_alternative<std::monostate>(fact.result.value)) continue;
+    ++measured;
+    for (const CurvePoint& point : fact.result.curve) {
+      CHECK((point.value.has_value() || point.reason == Reason::invalid));
+      for (const double late : point.samples) CHECK(late >= 0);
+    }
+  }
+  CHECK(measured >= 5);
+}
+
+TEST_CASE("a curve over descriptors has its six points, each with samples or a reason") {
+  for (const char* id : {"cost.select", "cost.poll", "cost.epoll", "cost.io_uring"}) {
+    CAPTURE(id);
+    const MeasuredFact* fact = find_fact(all_facts(), id);
+    REQUIRE(fact != nullptr);
+    if (std::holds_alternative<std::monostate>(fact->result.value)) continue;
+    CHECK(fact->result.curve_over == "descriptors");
+    std::vector<double> over;
+    for (const CurvePoint& point : fact->result.curve) {
+      over.push_back(point.x);
+      CHECK(point.value.has_value() == !point.samples.empty());
+      CHECK(point.value.has_value() == (point.reason == Reason::none));
+    }
+    CHECK(bool(over == std::vector<double>{10, 100, 512, 1000, 5000, 10'000}));
+  }
+}
+
 TEST_CASE("one thing that two facts say is said alike") {
   const auto is_true = [](const char* id) { return fact_is_true(all_facts(), id); };
   // A file that epoll refuses is refused in both places.

@@ -1,9 +1,10 @@
 // ProbeContext and the words for answers.
 #include "probe/probe_context.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
+
+#include "probe/statistics.hpp"
 
 namespace loopscope {
 
@@ -42,10 +43,9 @@ FactResult word_set(std::vector<std::string> value, std::string note) {
 }
 
 FactResult median_of(std::vector<double> samples, Unit unit, std::string note) {
-  if (samples.empty()) return null(Reason::failed, std::move(note));
-  std::vector<double> sorted = samples;
-  std::sort(sorted.begin(), sorted.end());
-  const auto middle = static_cast<std::int64_t>(std::llround(sorted[sorted.size() / 2]));
+  const std::optional<Quantiles> q = quantiles(samples);
+  if (!q) return null(Reason::failed, std::move(note));
+  const auto middle = static_cast<std::int64_t>(std::llround(q->p50));
   return {.value = middle, .unit = unit, .note = std::move(note), .samples = std::move(samples)};
 }
 

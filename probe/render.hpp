@@ -18,6 +18,12 @@ struct ProbeTextOptions {
 /// The value with its unit, as a reader wants it: "65536 bytes", "1.08 ms", "yes", "-".
 std::string value_text(const FactResult& result);
 
+/// The bounds and quantiles of samples: "20 samples: min 9 us, p50 10 us, p90 12 us, max 20 us";
+/// empty without samples.
+std::string samples_text(std::span<const double> samples, Unit unit);
+/// A point of a curve: "1000: 29 us (min 28.9 us, p90 29 us, max 31 us)", or why it is null.
+std::string point_text(const CurvePoint& point, Unit unit);
+
 /// A table grouped by mechanism, and the table facts after it.
 /// What does not fit together stands between them.
 std::string probe_text(std::span<const MeasuredFact> facts, const HostBlock& host,

@@ -158,12 +158,9 @@ std::string probe_json(std::span<const MeasuredFact> facts, const HostBlock& hos
                        std::chrono::nanoseconds took) {
   Json list = Json::array();
   for (const MeasuredFact& fact : facts) list.push_back(to_json(fact));
-  const Json document{{"schema", "loopscope.probe/1"},
-                      {"identity", identity_of(facts, host)},
-                      {"host", to_json(host)},
-                      {"took_ns", took.count()},
-                      {"facts", std::move(list)},
-                      {"checks", checks_json(facts)}};
+  const Json document{{"schema", "loopscope.probe/1"}, {"identity", identity_of(facts, host)},
+                      {"host", to_json(host)},         {"took_ns", took.count()},
+                      {"facts", std::move(list)},      {"checks", checks_json(facts)}};
   return dump(document, 2) + "\n";
 }
 

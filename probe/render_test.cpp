@@ -92,6 +92,39 @@ TEST_CASE("text and JSON list the same facts") {
   }
 }
 
+TEST_CASE("samples and curves are shown with their bounds, and a missing point with its reason") {
+  const std::vector<double> samples{4'000'000, 1'000'000, 2'000'000};
+  CHECK(samples_text(samples, Unit::nanoseconds) ==
+        "3 samples: min 1 ms, p50 2 ms, p90 4 ms, max 4 ms");
+  CHECK(samples_text({}, Unit::nanoseconds).empty());
+  const CurvePoint there{.x = 100, .value = 2'000'000, .samples = samples};
+  CHECK(point_text(there, Unit::nanoseconds) == "100: 2 ms (min 1 ms, p90 4 ms, max 4 ms)");
+  const CurvePoint beyond{.x = 5000, .reason = Reason::denied, .note = "RLIMIT_NOFILE is 64"};
+  CHECK(point_text(beyond, Unit::nanoseconds) == "5000: - (denied; RLIMIT_NOFILE is 64)");
+  const std::vector<MeasuredFact> facts{
+      fact("test.curve", {.value = std::int64_t{2'000'000},
+                          .unit = Unit::nanoseconds,
+                          .samples = samples,
+                          .curve_over = "descriptors",
+                          .curve = {there, beyond},
+                          .conflicts = {{"declared", "1", "measured", "2"}}})};
+  const std::string text = probe_text(facts, kHost, std::chrono::seconds(1));
+  for (const char* part : {"3 samples: min 1 ms", "descriptors", "RLIMIT_NOFILE is 64",
+                           "declared says 1, measured says 2"}) {
+    CAPTURE(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  const Json json = Json::parse(probe_json(facts, kHost, std::chrono::seconds(1)));
+  const Json& points = json["facts"][0]["curve"]["points"];
+  REQUIRE(points.size() == 2);
+  CHECK(points[0]["x"] == 100);
+  CHECK(points[0]["samples"]["max"] == 4'000'000);
+  CHECK(points[1]["value"].is_null());
+  CHECK(points[1]["reason"] == "denied");
+  CHECK(json["facts"][0]["conflicts"][0]["other_says"] == "2");
+  CHECK(json["checks"]["conflicts"][0] == "test.curve");
+}
+
 TEST_CASE("a value reads as a person would say it") {
   const std::vector<MeasuredFact> facts = examples();
   const char* want[] = {"yes", "no", "-", "1.07 ms", "65536 bytes", "9.22e+18 s", "one, two"};

@@ -90,6 +90,9 @@ std::string remark(const MeasuredFact& fact) {
     }
   }
   if (!r.note.empty()) text += (text.empty() ? "" : "; ") + r.note;
+  if (const std::string bounds = samples_text(r.samples, r.unit); !bounds.empty()) {
+    text += (text.empty() ? "" : "; ") + bounds;
+  }
   if (const bool listed = r.table.empty(); !listed) {
     text += fmt::format("{}table of {} rows below", text.empty() ? "" : "; ", r.table.size());
   }
@@ -259,6 +262,27 @@ std::string value_text(const FactResult& result) {
     }
   };
   return std::visit(Visitor{result.unit}, result.value);
+}
+
+std::string samples_text(std::span<const double> samples, Unit unit) {
+  const std::optional<Quantiles> q = quantiles(samples);
+  if (!q) return {};
+  return fmt::format("{} sample{}: min {}, p50 {}, p90 {}, max {}", q->n, q->n == 1 ? "" : "s",
+                     number_text(q->min, unit), number_text(q->p50, unit),
+                     number_text(q->p90, unit), number_text(q->max, unit));
+}
+
+std::string point_text(const CurvePoint& point, Unit unit) {
+  std::string text = fmt::format("{:.0f}: ", point.x);
+  if (!point.value) {
+    return text + fmt::format("- ({}{}{})", name(point.reason), point.note.empty() ? "" : "; ",
+                              point.note);
+  }
+  text += number_text(*point.value, unit);
+  const std::optional<Quantiles> q = quantiles(point.samples);
+  if (!q) return text;
+  return text + fmt::format(" (min {}, p90 {}, max {})", number_text(q->min, unit),
+                            number_text(q->p90, unit), number_text(q->max, unit));
 }
 
 std::string probe_text(std::span<const MeasuredFact> facts, const HostBlock& host,

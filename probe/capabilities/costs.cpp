@@ -7,7 +7,6 @@
 #include <sys/select.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
@@ -18,6 +17,7 @@
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/capabilities/subjects.hpp"
 #include "probe/probe_context.hpp"
+#include "probe/statistics.hpp"
 
 namespace loopscope::probes::costs {
 
@@ -80,9 +80,7 @@ void measure(ProbeContext& cx, const std::vector<os::UniqueFd>& fds, const Prepa
     point.note = wait ? "the ready one was not reported alone" : errno_word(error);
     return;
   }
-  std::vector<double> sorted = point.samples;
-  std::sort(sorted.begin(), sorted.end());
-  point.value = sorted[sorted.size() / 2];
+  point.value = quantiles(point.samples)->p50;
 }
 
 /// The curve of one mechanism. The value of the fact is that of its largest point.

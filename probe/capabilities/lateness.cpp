@@ -19,6 +19,7 @@
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/capabilities/raw_ring.hpp"
 #include "probe/probe_context.hpp"
+#include "probe/statistics.hpp"
 
 namespace loopscope::probes::lateness {
 
@@ -54,9 +55,7 @@ bool measure(ProbeContext& cx, const Mechanism& mechanism, const Wait& wait, nan
     }
     point.samples.push_back(static_cast<double>((took - asked).count()));
   }
-  std::vector<double> sorted = point.samples;
-  std::sort(sorted.begin(), sorted.end());
-  point.value = sorted[sorted.size() / 2];
+  point.value = quantiles(point.samples)->p50;
   return true;
 }
 

@@ -63,7 +63,11 @@ void add_nulls(Sheet& sheet, const MeasuredFact& fact) {
 void add_answer(Sheet& sheet, const FactResult& result) {
   sheet.line("here", value_text(result))
       .line("reason", result.reason == Reason::none ? "" : name(result.reason))
-      .line("note", result.note);
+      .line("note", result.note)
+      .line("samples", samples_text(result.samples, result.unit));
+  for (const CurvePoint& point : result.curve) {
+    sheet.line("curve", fmt::format("{} {}", result.curve_over, point_text(point, result.unit)));
+  }
   for (const Evidence& evidence : result.evidence) {
     sheet.line("evidence", fmt::format("{} = {}", evidence.call, evidence.result));
   }
