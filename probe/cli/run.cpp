@@ -127,7 +127,7 @@ void write_reports(const std::string& journal, const fs::path& folder, bool no_r
 Durations durations_of(const std::string& path) {
   Durations durations;
   if (path.empty()) return durations;
-  const reports::Report earlier = cli::load_report(path);
+  const reports::Report earlier = cli::load_report(cli::journal_path(path));
   for (const reports::Run& leg : earlier.legs) {
     for (const reports::Cell& cell : leg.cells) durations[cell.scenario] += cell.took_ns;
   }
