@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "probe/render.hpp"
 
@@ -35,21 +36,34 @@ bool identifies(std::string_view field) {
   return field == "euid" || std::find(kFields.begin(), kFields.end(), field) != kFields.end();
 }
 
-bool identifies(const MeasuredFact& fact) {
-  return std::holds_alternative<bool>(fact.result.value) && !fact.id.starts_with("stdio.");
+bool identifies(std::string_view fact, const FactValue& value) {
+  return std::holds_alternative<bool>(value) && !fact.starts_with("stdio.");
 }
 
 std::string identity_of(std::span<const MeasuredFact> facts, const HostBlock& host) {
-  Hash hash;
-  for (const auto& [field, value] : host) {
-    if (!identifies(field)) continue;
-    hash.add(field);
-    hash.add(value_text({.value = value}));
-  }
+  std::vector<std::pair<std::string_view, bool>> answers;
   for (const MeasuredFact& fact : facts) {
-    if (!identifies(fact)) continue;
-    hash.add(fact.id);
-    hash.add(std::get<bool>(fact.result.value) ? "yes" : "no");
+    const FactValue& value = fact.result.value;
+    if (identifies(fact.id, value)) answers.emplace_back(fact.id, std::get<bool>(value));
+  }
+  return identity_of(std::move(answers), host);
+}
+
+std::string identity_of(std::vector<std::pair<std::string_view, bool>> answers,
+                        const HostBlock& host) {
+  Hash hash;
+  std::map<std::string_view, std::string> fields;
+  for (const auto& [field, value] : host) {
+    if (identifies(field)) fields[field] = value_text({.value = value});
+  }
+  for (const auto& [field, value] : fields) {
+    hash.add(field);
+    hash.add(value);
+  }
+  std::sort(answers.begin(), answers.end());
+  for (const auto& [id, yes] : answers) {
+    hash.add(id);
+    hash.add(yes ? "yes" : "no");
   }
   return fmt::format("{:016x}", hash.value());
 }

@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "probe/environment.hpp"
 #include "probe/probe.hpp"
@@ -15,10 +17,13 @@ namespace loopscope {
 bool identifies(std::string_view host_field);
 /// True for a fact that stays the same between two probes of a machine: answered with yes or no,
 /// and not about the streams that this process was given.
-bool identifies(const MeasuredFact& fact);
+bool identifies(std::string_view fact, const FactValue& value);
 
 /// Sixteen hexadecimal digits over all that identifies, the same on every machine that computes
 /// them. Two probes of one machine under one user agree, as long as the same facts were asked.
 std::string identity_of(std::span<const MeasuredFact> facts, const HostBlock& host);
+/// The same of answers that identify, in any order.
+std::string identity_of(std::vector<std::pair<std::string_view, bool>> answers,
+                        const HostBlock& host);
 
 }  // namespace loopscope

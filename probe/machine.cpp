@@ -178,6 +178,18 @@ class FactReader : public nlohmann::json_sax<ReportJson> {
 
 }  // namespace
 
+bool holds(const FactValue& value) {
+  struct Visitor {
+    bool operator()(std::monostate) const { return false; }
+    bool operator()(bool flag) const { return flag; }
+    bool operator()(std::int64_t number) const { return number > 0; }
+    bool operator()(double number) const { return number > 0; }
+    bool operator()(const std::string& text) const { return !text.empty(); }
+    bool operator()(const std::vector<std::string>& list) const { return !list.empty(); }
+  };
+  return std::visit(Visitor{}, value);
+}
+
 const KnownFact* Machine::find(std::string_view id) const {
   const auto found = std::find_if(facts.begin(), facts.end(),
                                   [&](const KnownFact& fact) { return fact.id == id; });

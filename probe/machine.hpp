@@ -14,6 +14,9 @@
 
 namespace loopscope {
 
+/// True for a yes, a number above zero, a text or a set that is not empty.
+bool holds(const FactValue& value);
+
 /// A fact without its evidence.
 struct KnownFact {
   std::string id;

@@ -137,15 +137,7 @@ const MeasuredFact* find_fact(std::span<const MeasuredFact> facts, std::string_v
   return found == facts.end() ? nullptr : &*found;
 }
 
-bool fact_is_true(const MeasuredFact& fact) {
-  const FactValue& value = fact.result.value;
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return *integer > 0;
-  if (const auto* real = std::get_if<double>(&value)) return *real > 0;
-  if (const auto* text = std::get_if<std::string>(&value)) return !text->empty();
-  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) return !list->empty();
-  return false;
-}
+bool fact_is_true(const MeasuredFact& fact) { return holds(fact.result.value); }
 
 bool fact_is_true(std::span<const MeasuredFact> facts, std::string_view id) {
   const MeasuredFact* fact = find_fact(facts, id);

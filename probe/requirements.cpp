@@ -56,19 +56,6 @@ bool answered(const KnownFact* fact) {
   return fact != nullptr && !std::holds_alternative<std::monostate>(fact->value);
 }
 
-/// A yes; or a word, a set that is not empty, a number above zero.
-bool holds(const FactValue& value) {
-  struct Visitor {
-    bool operator()(std::monostate) const { return false; }
-    bool operator()(bool flag) const { return flag; }
-    bool operator()(std::int64_t number) const { return number > 0; }
-    bool operator()(double number) const { return number > 0; }
-    bool operator()(const std::string& text) const { return !text.empty(); }
-    bool operator()(const std::vector<std::string>& list) const { return !list.empty(); }
-  };
-  return std::visit(Visitor{}, value);
-}
-
 Finding judge_fact(const KnownFact* fact, bool wanted) {
   if (!answered(fact)) return not_answered(fact);
   return {holds(fact->value) == wanted ? Met::satisfied : Met::missing, answer_text(*fact)};
