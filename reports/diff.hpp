@@ -23,6 +23,10 @@ enum class Change : std::uint8_t {
   rule_changed,    // another outcome, and the scenario is not the same promise any more
 };
 std::string_view name(Change change);
+/// In the order in which a reader wants them.
+inline constexpr Change kChanges[] = {
+    Change::regressed,    Change::flaky,    Change::fixed,   Change::reason_changed,
+    Change::rule_changed, Change::appeared, Change::vanished};
 
 /// One loop and scenario on one platform. The cells are of the first repeat; null where there is
 /// none.
@@ -51,6 +55,11 @@ struct RunDiff {
 /// platform.
 /// lifetime  The cells point into the runs.
 RunDiff diff(Legs before, Legs after);
+
+/// A run or several, for the head of a comparison: ids, starts, systems.
+std::string title_of(Legs legs);
+/// "2 regressed, 1 fixed, 2447 unchanged".
+std::string counts_of(const RunDiff& diff);
 
 /// How a comparison is written. The last name is for the end of a file name.
 struct DiffFormat {

@@ -6,22 +6,20 @@
 
 #include "reports/diff.hpp"
 #include "reports/html/assets.hpp"
-#include "reports/html/writer.hpp"
+#include "reports/html/changes.hpp"
 #include "reports/tally.hpp"
 #include "reports/text.hpp"
 
 namespace loopscope::reports {
 namespace {
 
-constexpr Change kChanges[] = {Change::regressed,      Change::flaky,        Change::fixed,
-                               Change::reason_changed, Change::rule_changed, Change::appeared,
-                               Change::vanished};
-
 std::string title_of_run(const Run& run) {
   return one_line(fmt::format("{} ({}, {} {}{})", run.header.run_id, run.header.started_utc,
                               text_of(run.header.host, "os"), text_of(run.header.host, "kernel"),
                               run.complete ? "" : ", incomplete"));
 }
+
+}  // namespace
 
 std::string title_of(Legs legs) {
   if (!legs.several()) return title_of_run(legs.front());
@@ -40,6 +38,8 @@ std::string counts_of(const RunDiff& diff) {
   }
   return text + fmt::format("{} unchanged", diff.same);
 }
+
+namespace {
 
 std::string text(Legs before, Legs after, const RunDiff& diff) {
   std::string page =
@@ -143,35 +143,12 @@ std::string html_page(Legs before, Legs after, const RunDiff& diff) {
   page.raw("<link rel=\"icon\" href=\"data:,\">\n<style>\n").raw(html::asset_style());
   page.put(
       "\n</style>\n</head>\n<body>\n<main>\n<section><h1>loopscope diff</h1><p>{}</p>"
-      "<p>old: {}<br>new: {}</p></section>\n",
+      "<p>old: {}<br>new: {}</p></section>\n<section><h2>What changed</h2>\n",
       counts_of(diff), title_of(before), title_of(after));
-  const auto rows = [&](std::string_view title, std::size_t count, auto&& write) {
-    if (count == 0) return;
-    page.put(
-        "<section><h2>{} <span class=\"count\">{}</span></h2><div class=\"scroll\" tabindex=\"0\">"
-        "<table class=\"lines\"><tbody>\n",
-        title, count);
-    write();
-    page.raw("</tbody></table></div></section>\n");
-  };
-  rows("host-changed", diff.host.size(), [&] {
-    for (const HostChange& change : diff.host) {
-      page.put("<tr><th scope=\"row\"><code>{}</code></th><td>{}</td><td>{}</td></tr>\n",
-               change.what, change.was, change.is);
-    }
+  html::write_changes(page, diff, [](html::Page& to, const CellChange& change) {
+    to.put("<code>{}</code>", change.cell().scenario);
   });
-  for (const Change kind : kChanges) {
-    rows(name(kind), diff.of(kind), [&] {
-      for (const CellChange& change : diff.cells) {
-        if (change.change != kind) continue;
-        page.put(
-            "<tr><th scope=\"row\"><code>{}</code></th><td><code>{}</code></td><td>{}</td>"
-            "<td>{}</td></tr>\n",
-            change.cell().scenario, change.column, change.was, change.is);
-      }
-    });
-  }
-  page.raw("</main>\n</body>\n</html>\n");
+  page.raw("</section>\n</main>\n</body>\n</html>\n");
   return page.take();
 }
 

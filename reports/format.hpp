@@ -10,8 +10,13 @@
 
 namespace loopscope::reports {
 
+struct Kills;
+
 struct RenderOptions {
   bool colour = false;  // ANSI colours; only the console format has any
+  /// The page of a report shows what changed since this one, and the kill matrix of a self-test.
+  const Report* baseline = nullptr;
+  const Kills* kills = nullptr;
 };
 
 struct Format {

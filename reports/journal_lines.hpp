@@ -15,6 +15,8 @@ using Json = nlohmann::ordered_json;
 struct BadLine {
   std::string what;
 };
+/// A key that has to be there; throws BadLine.
+const Json& part(const Json& object, const char* key);
 
 /// What stands under a key that has to be there.
 const Json& part(const Json& object, const char* key);

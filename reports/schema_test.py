@@ -72,6 +72,8 @@ def main(argv):
         found += line_errors(f"merged {path.name}", merged.stdout.decode("utf-8"), lines_of)
         text = subprocess.run([argv[1], "json", path], check=True, stdout=subprocess.PIPE).stdout
         found += complain(f"report of {path.name}", report_of.iter_errors(json.loads(text)))
+    kills = json.loads((HERE / "testdata" / "kills.json").read_text(encoding="utf-8"))
+    found += complain("kills.json", validator("kills.schema.json").iter_errors(kills))
     # The validator must be able to say no: a report without its cells is refused.
     broken = json.loads(text)
     del broken["cells"]

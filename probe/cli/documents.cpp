@@ -23,12 +23,34 @@ std::string journal_path(const std::string& given) {
   return (fs::path(given) / "journal.ndjson").string();
 }
 
+namespace {
+
+[[noreturn]] void stop_unreadable(const std::string& path, const Error& error) {
+  const bool damaged = error.is(Errc::protocol);
+  stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be read", path))
+           .fact("because", damaged ? error.detail : to_string(error)));
+}
+
+}  // namespace
+
 reports::Report load_report(const std::string& path) {
   Result<reports::Report> report = reports::load_report(path);
-  if (report.ok()) return std::move(report).value();
-  const bool damaged = report.error().is(Errc::protocol);
-  stop(Message(damaged ? "LS021" : "LS020", fmt::format("{} cannot be read", path))
-           .fact("because", damaged ? report.error().detail : to_string(report.error())));
+  if (!report.ok()) stop_unreadable(path, report.error());
+  return std::move(report).value();
+}
+
+reports::Kills load_kills(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) {
+    const std::error_code why(errno == 0 ? EIO : errno, std::generic_category());
+    stop_unreadable(path, Error{why, "open", path});
+  }
+  Result<reports::Kills> kills = reports::kills_from_json(text.str());
+  if (!kills.ok()) stop_unreadable(path, kills.error());
+  return std::move(kills).value();
 }
 
 void warn_if_incomplete(const reports::Report& report, const std::string& path) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "probe/cli/options.hpp"
+#include "reports/kills.hpp"
 #include "reports/query.hpp"
 #include "reports/redact.hpp"
 
@@ -17,6 +18,8 @@ std::string journal_path(const std::string& given);
 /// A journal, a report.json or a merged document. Stops with LS020 when it cannot be read, with
 /// LS021 when it is none of them.
 reports::Report load_report(const std::string& path);
+/// What a self-test wrote. Stops as load_report does.
+reports::Kills load_kills(const std::string& path);
 /// Warns, LS022, of what is incomplete.
 void warn_if_incomplete(const reports::Report& report, const std::string& path);
 /// The scenarios that a query matches; stops with LS012 when it cannot be understood.

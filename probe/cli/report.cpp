@@ -11,7 +11,7 @@ namespace loopscope::commands::report {
 namespace {
 
 struct Options {
-  std::string journal, format = "console", out = "-", query;
+  std::string journal, format = "console", out = "-", query, baseline, kills;
   bool no_redact = false;
 };
 
@@ -21,6 +21,35 @@ std::string list_of_formats() {
     text += fmt::format("{}{}", text.empty() ? "" : ", ", format->name);
   }
   return text;
+}
+
+void restrict_to(reports::Report& report, const std::string& query) {
+  const std::vector<std::string> ids = cli::matching_scenarios(query, report);
+  report = reports::restricted(std::move(report), query, {ids.begin(), ids.end()});
+}
+
+/// What the page shows beside the report. Lives as long as it is rendered.
+struct Beside {
+  reports::Report baseline;
+  reports::Kills kills;
+};
+
+void load_beside(const Options& options, Beside& beside, reports::RenderOptions& how) {
+  if (options.format != "html" && !(options.baseline + options.kills).empty()) {
+    cli::stop(Message("LS001", "--baseline and --kills are for the page")
+                  .fact("format", options.format)
+                  .next("loopscope report JOURNAL --format html --baseline OLD"));
+  }
+  if (!options.baseline.empty()) {
+    beside.baseline = cli::load_report(cli::journal_path(options.baseline));
+    if (!options.no_redact) redact(beside.baseline, cli::local_names());
+    if (!options.query.empty()) restrict_to(beside.baseline, options.query);
+    how.baseline = &beside.baseline;
+  }
+  if (!options.kills.empty()) {
+    beside.kills = cli::load_kills(options.kills);
+    how.kills = &beside.kills;
+  }
 }
 
 int run(const Options& options) {
@@ -34,12 +63,13 @@ int run(const Options& options) {
   cli::warn_if_incomplete(loaded, path);
   if (!options.no_redact) redact(loaded, cli::local_names());
   if (!options.query.empty()) {
-    const std::vector<std::string> ids = cli::matching_scenarios(options.query, loaded);
-    loaded = reports::restricted(std::move(loaded), options.query, {ids.begin(), ids.end()});
+    restrict_to(loaded, options.query);
   }
   const bool to_terminal = options.out == "-";
-  const Result<std::string> text =
-      format->render(loaded, {.colour = to_terminal && cli::colour_on(1)});
+  reports::RenderOptions how{.colour = to_terminal && cli::colour_on(1)};
+  Beside beside;
+  load_beside(options, beside, how);
+  const Result<std::string> text = format->render(loaded, how);
   if (!text.ok()) {
     cli::stop(Message("LS070", fmt::format("{} could not be rendered", options.format))
                   .fact("because", to_string(text.error())),
@@ -71,6 +101,13 @@ Action setup(cli::Options& takes) {
              .target = &options->query,
              .help = "Only scenarios that match, and the verdict of these; 4 when none does. "
                      "loopscope explain query has the language"});
+  takes.add({.names = "--baseline",
+             .target = &options->baseline,
+             .help = "For html: another report; the page shows what changed since"});
+  takes.add(
+      {.names = "--kills",
+       .target = &options->kills,
+       .help = "For html: what loopscope selftest --out wrote; the page shows the kill matrix"});
   return [options] { return run(*options); };
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <tuple>
 
 #include "harness/host.hpp"
 #include "harness/kills.hpp"
@@ -14,6 +15,7 @@
 #include "harness/testing/faulty.hpp"
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
+#include "probe/cli/documents.hpp"
 #include "probe/cli/plan_facts.hpp"
 
 namespace loopscope::commands::selftest {
@@ -24,6 +26,7 @@ using testing::FaultyLoop;
 
 struct Options {
   std::vector<std::string> only;
+  std::string out;
   unsigned jobs = 0;
   bool registry_only = false, bug = false;
   cli::LoopChoices loop_choices;
@@ -137,11 +140,16 @@ bool caught(const CellResult& result) {
   return is_red(outcome) || outcome == Outcome::diverges;
 }
 
+/// What was not attempted is not wrong.
+bool is_right(const Trial& trial, const CellResult& result) {
+  const Outcome outcome = result.verdict.outcome;
+  if (outcome == Outcome::skip || outcome == Outcome::unsupported) return true;
+  return trial.must_fail ? caught(result) : outcome == Outcome::pass;
+}
+
 void judge(const Trial& trial, const CellResult& result, Problems& problems) {
   const Outcome outcome = result.verdict.outcome;
-  if (outcome == Outcome::skip || outcome == Outcome::unsupported) return;
-  const bool right = trial.must_fail ? caught(result) : outcome == Outcome::pass;
-  if (right) return;
+  if (is_right(trial, result)) return;
   problems.push_back(fmt::format("{} must {} {}, but: {} ({})\n    {}", trial.cell.loop->name,
                                  trial.must_fail ? "fail" : "pass", trial.cell.scenario->id,
                                  name(outcome), result.verdict.reason, result.rerun));
@@ -155,7 +163,17 @@ RunnerOptions runner_options(const Options& options, const std::string& temp_roo
   return runner;
 }
 
-void run_trials(const std::vector<Trial>& trials, const RunnerOptions& runner, Problems& problems) {
+reports::KillTrial row_of(const Trial& trial, const CellResult& result) {
+  return {.faulty = std::string(trial.cell.loop->name),
+          .scenario = std::string(trial.cell.scenario->id),
+          .must_fail = trial.must_fail,
+          .right = is_right(trial, result),
+          .outcome = std::string(name(result.verdict.outcome)),
+          .reason = result.verdict.reason};
+}
+
+void run_trials(const std::vector<Trial>& trials, const RunnerOptions& runner, Problems& problems,
+                reports::Kills& kills) {
   const auto healthy = measure_healthy(trials, runner, problems);
   std::vector<PlannedCell> cells;
   std::map<std::pair<const LoopDescriptor*, const Scenario*>, const Trial*> by_cell;
@@ -174,7 +192,9 @@ void run_trials(const std::vector<Trial>& trials, const RunnerOptions& runner, P
   };
   std::size_t done = 0;
   run_cells(cells, patient, [&](CellResult result) {
-    judge(*by_cell.at({result.cell.loop, result.cell.scenario}), result, problems);
+    const Trial& trial = *by_cell.at({result.cell.loop, result.cell.scenario});
+    judge(trial, result, problems);
+    kills.trials.push_back(row_of(trial, result));
     if (++done % 100 == 0) cli::print_error(fmt::format("[{}/{}]\n", done, cells.size()));
     return true;
   });
@@ -186,14 +206,24 @@ int run(const Options& options) {
   const std::vector<std::string> patterns = split_patterns(options.only);
   const std::vector<const FaultyLoop*> loops = faulty_loops(patterns);
   Problems problems = check_lists(loops, patterns.empty());
+  reports::Kills kills;
+  for (const FaultyLoop* faulty : loops) {
+    kills.loops.push_back({std::string(faulty->loop.name), std::string(faulty->defect)});
+  }
   std::size_t trials_run = 0;
   if (!options.registry_only) {
     const cli::TempRoot temp;
     const std::vector<Trial> trials = trials_of(loops, cli::measured_answers());
     trials_run = trials.size();
     adopt_orphans();
-    run_trials(trials, runner_options(options, temp.path()), problems);
+    run_trials(trials, runner_options(options, temp.path()), problems, kills);
     (void)sweep_orphans();
+  }
+  if (!options.out.empty()) {
+    std::sort(kills.trials.begin(), kills.trials.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.faulty, a.scenario) < std::tie(b.faulty, b.scenario);
+    });
+    cli::write_document(options.out, reports::to_json(kills));
   }
   for (const std::string& problem : problems) cli::print(problem + "\n");
   cli::print(fmt::format("{} faulty loops, {} trials, {} problems\n", loops.size(), trials_run,
@@ -208,6 +238,9 @@ Action setup(cli::Options& takes) {
   takes.add({.names = "only",
              .target = &options->only,
              .help = "Faulty loops: names, globs (default: all)"});
+  takes.add({.names = "-o,--out",
+             .target = &options->out,
+             .help = "Write the kill matrix as JSON, for report --kills; - is standard output"});
   takes.add({.names = "-j,--jobs", .target = &options->jobs, .help = "Cells at a time"});
   cli::add_loop_choices(takes, options->loop_choices);
   takes.add({.names = "--registry",

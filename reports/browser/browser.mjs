@@ -1,6 +1,6 @@
 // The browser that the tests and the pictures use, and how a report gets in front of it.
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -53,12 +53,23 @@ export const largestReport = scenarios =>
 export const threePlatforms = () => ['linux-x86_64', 'macos-arm64', 'windows-x86_64']
   .map(platform => makeJournal('leg', platform));
 
+/// The golden run as it may have been before: another kernel, a failure that has come since.
+export function earlierRun() {
+  const file = path.join(work, 'earlier.ndjson');
+  const lines = readFileSync(path.join(testdata, 'golden.ndjson'), 'utf8')
+    .replace('"kernel":"6.18.44"', '"kernel":"6.1.0"')
+    .replace(/("loop":"poll","scenario":"sched.soon.fifo","repeat":0,"seed":1,"outcome":)"fail"/,
+             '$1"pass"');
+  writeFileSync(file, lines);
+  return file;
+}
+
 /// A journal, or several as one report, as a page: its address, its text, and what report.json
-/// says of the same.
-export function publish(render, journals, {withJson = true} = {}) {
+/// says of the same. `beside` are further words for the tool.
+export function publish(render, journals, {withJson = true, beside = []} = {}) {
   const list = [journals].flat();
   const file = path.join(work, path.basename(list[0], '.ndjson') + '.html');
-  const html = rendered(render, 'html', list);
+  const html = rendered(render, 'html', [...beside, ...list]);
   writeFileSync(file, html);
   return {url: pathToFileURL(file).href, html: html.toString(), bytes: html.length,
           report: withJson ? JSON.parse(rendered(render, 'json', list)) : null};

@@ -4,17 +4,19 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {after, before, describe, test} from 'node:test';
-import {largestReport, launch, publish, require, threePlatforms} from './browser.mjs';
+import {earlierRun, largestReport, launch, publish, require, threePlatforms}
+  from './browser.mjs';
 import {testdata} from './folders.mjs';
 
 const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const {HtmlValidate} = require('html-validate');
 const [render, given] = process.argv.slice(2);
+const beside = ['--baseline', earlierRun(), '--kills', path.join(testdata, 'kills.json')];
 // One with every outcome; one of several platforms; one whose every string is an attack.
 const reports = given ? [{name: path.basename(given), journals: given}] : [
-  {name: 'golden', journals: path.join(testdata, 'golden.ndjson')},
+  {name: 'golden', journals: path.join(testdata, 'golden.ndjson'), beside},
   {name: 'three platforms', journals: threePlatforms()},
-  {name: 'hostile', journals: path.join(testdata, 'hostile.ndjson')}];
+  {name: 'hostile', journals: path.join(testdata, 'hostile.ndjson'), beside}];
 
 let browser;
 before(async () => { browser = await launch(); });
@@ -28,7 +30,7 @@ const slug = text => [...new TextEncoder().encode(text)].map(byte => {
 const anchorIn = several => ({platform, loop, scenario, repeat}) =>
   `c.${several ? `${slug(platform)}.` : ''}${slug(loop)}.${slug(scenario)}` +
   (repeat ? `..${repeat}` : '');
-const squeezed = text => (text ?? '').replace(/\\x[0-9a-f]{2}|[\s\p{C}]/gu, '');
+const squeezed = text => (text ?? '').replace(/\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|[\s\p{C}]/gu, '');
 
 /// Runs `use` on a fresh tab with the page open; afterwards nothing may have been asked of the
 /// network, no script may have failed or opened a dialog, and the page's policy refused nothing.
@@ -61,13 +63,11 @@ const views = tab => tab.$$eval('main > section[id]', all => all.map(section => 
 const hash = tab => tab.evaluate(() => location.hash);
 const judged = ['pass', 'diverges', 'fail', 'leak', 'hang', 'crash'];
 
-/// Ticks a need; control characters of a name are visible in the page.
+/// Ticks a need; control characters of its name are visible in the page.
 async function tick(tab, need) {
-  const name = need.replace(/[\0-\x08\x0b-\x1f\x7f]/g, sign =>
-    `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  const box = await tab.evaluateHandle(wanted => [...document.querySelectorAll('#choose input')]
-    .find(input => input.dataset.need === wanted), name);
-  await box.click();
+  const boxes = tab.locator('#choose input[data-need]');
+  const needs = await boxes.evaluateAll(all => all.map(input => input.dataset.need));
+  await boxes.nth(needs.findIndex(other => squeezed(other) === squeezed(need))).click();
 }
 
 /// Waits until the rows that a filter left are all there: the later ones follow a picture later.
@@ -77,9 +77,9 @@ async function settled(tab, wanted) {
   assert.deepEqual(sorted(await shown(tab)), sorted(wanted));
 }
 
-for (const {name, journals} of reports) {
+for (const {name, journals, beside: more} of reports) {
   describe(name, {concurrency: 2}, () => {
-    const {url, html, report} = publish(render, journals);
+    const {url, html, report} = publish(render, journals, {beside: more});
     const several = report.legs.length > 1;
     const anchor = anchorIn(several);
     const called = ({loop, platform}) => several ? `${loop} on ${platform}` : loop;
@@ -396,6 +396,32 @@ describe('UDP on Windows', () => {
       assert.ok(!await tab.isVisible('[id="f.wait.poll.granularity"]'));
       assert.ok(await tab.isVisible('[id="f.select.fd_5fsetsize"]'));
       assert.equal(await tab.locator('.curve .series').count(), 3);
+    }));
+});
+
+describe('a report with a baseline and a kill matrix', () => {
+  const {url} = publish(render, path.join(testdata, 'golden.ndjson'), {beside});
+
+  test('changes: the machine first, then what regressed, with the way to its evidence', () =>
+    visit(`${url}#diff`, {}, async tab => {
+      const tables = await tab.$$eval('#diff h3', all => all.map(head => head.textContent));
+      assert.deepEqual(tables, ['host-changed 1', 'regressed 1']);
+      assert.match(await tab.innerText('#diff'), /kernel\s+6\.1\.0\s+6\.18\.44/);
+      await tab.click('#diff a');
+      assert.match(await tab.innerText('#evidence'), /sched\.soon\.fifo/);
+    }));
+
+  test('kill matrix: who caught whom', () => visit(`${url}#kills`, {}, async tab => {
+    const row = tab.locator('#kills tbody tr', {hasText: 'faulty.lifo_soon'});
+    assert.match(await row.innerText(), /newest first[^]*fail[^]*sched\.soon\.fifo/);
+    assert.match(await tab.innerText('#kills'), /not as it must be/);
+    await row.locator('a').first().click();
+    assert.match(await tab.innerText('#evidence'), /sched\.soon\.fifo/);
+  }));
+
+  test('without them there is no such view', () =>
+    visit(publish(render, threePlatforms(), {withJson: false}).url, {}, async tab => {
+      assert.equal(await tab.locator('#diff, #kills').count(), 0);
     }));
 });
 

@@ -27,8 +27,7 @@ constexpr Section kSections[] = {{"attention", "Attention", reports::html::write
                                  {"choose", "Choose", reports::html::write_choose},
                                  {"api", "API", reports::html::write_api},
                                  {"limits", "Limits", reports::html::write_limits},
-                                 {"facts", "Facts", reports::html::write_facts},
-                                 {"legend", "Legend", reports::html::write_legend}};
+                                 {"facts", "Facts", reports::html::write_facts}};
 
 std::string title_of(const Report& report) {
   std::string what = fmt::format("{} runs", report.legs.size());
@@ -39,7 +38,7 @@ std::string title_of(const Report& report) {
   return "loopscope: " + verdict(report) + ", " + what;
 }
 
-Result<std::string> render_html(const Report& report, const RenderOptions&) {
+Result<std::string> render_html(const Report& report, const RenderOptions& options) {
   const reports::html::View view(report);
   reports::html::Page body, views, data;
   if (report.restriction) {
@@ -50,10 +49,23 @@ Result<std::string> render_html(const Report& report, const RenderOptions&) {
     body.put("<p class=\"note\" id=\"redaction\">For sharing, {}.</p>", text);
   }
   reports::html::write_overview(body, view);
+  const auto link = [&](std::string_view id, std::string_view title) {
+    views.put("<a href=\"#{}\">{}</a>\n", id, title);
+  };
   for (const Section& section : kSections) {
     section.write(body, view);
-    views.put("<a href=\"#{}\">{}</a>\n", section.id, section.title);
+    link(section.id, section.title);
   }
+  if (options.baseline != nullptr) {
+    reports::html::write_diff(body, view, *options.baseline);
+    link("diff", "Changes");
+  }
+  if (options.kills != nullptr) {
+    reports::html::write_kills(body, view, *options.kills);
+    link("kills", "Kill matrix");
+  }
+  reports::html::write_legend(body, view);
+  link("legend", "Legend");
   reports::html::write_data(data, view);
 
   // What a journal says comes last: it must not be searched for placeholders.

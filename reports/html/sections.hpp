@@ -11,6 +11,9 @@
 #include "reports/html/writer.hpp"
 #include "reports/model.hpp"
 
+namespace loopscope::reports {
+struct Kills;
+}
 namespace loopscope::reports::html {
 
 /// One machine, with the runs that were made on it: more than one where shards were merged.
@@ -80,6 +83,10 @@ void write_limits(Page& page, const View& view);
 void write_facts(Page& page, const View& view);
 void write_choose(Page& page, const View& view);
 void write_legend(Page& page, const View& view);
+/// What changed since another report.
+void write_diff(Page& page, const View& view, const Report& before);
+/// Which faulty loop failed which scenario in a self-test.
+void write_kills(Page& page, const View& view, const Kills& kills);
 /// What the scripts of the page read: every cell with its evidence, as compact JSON.
 void write_data(Page& page, const View& view);
 
