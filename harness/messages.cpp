@@ -55,7 +55,8 @@ constexpr MessageInfo kMessages[] = {
      "The file is damaged, of another schema, or says something that another file says otherwise. "
      "Without --keep-going nothing is written.",
      "The line and the reason are named; loopscope merge --help has the options that allow more."},
-    {"LS028", "a leg is missing", "A platform that was expected has no run among the merged files.",
+    {"LS028", "a leg is missing",
+     "A platform that was expected, or a shard of a run, is not among the merged files.",
      "Look why that job gave no journal; in every document the leg is notrun."},
     {"LS030", "the output cannot be written",
      "A folder or file for results could not be made. Nothing was run.",

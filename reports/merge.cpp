@@ -37,6 +37,7 @@ CellKey key_of(const Cell& cell) {
 struct ReadLeg {
   std::string refused;  // empty when it is sound
   LegText text;
+  Header header;
   std::vector<ScenarioRow> rules;
   std::vector<CellKey> keys;
   std::vector<std::pair<std::string, std::string>> names;  // loop and scenario of each key
@@ -74,6 +75,7 @@ ReadLeg read_leg(const LegPlace& place, const MergeOptions& options) {
   }
   if (options.redact) redact(run, *options.redact);
   read.text = leg_text_of(run);
+  read.header = std::move(run.header);
   read.rules = std::move(run.catalogue.scenarios);
   read.complete = run.complete;
   for (Cell& cell : run.cells) {
@@ -187,6 +189,7 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
   Checker checker(options);
   std::map<std::string, Written> runs;
   std::set<std::string> present;
+  ShardsSeen shards;
   const std::size_t ahead = std::max(1U, std::thread::hardware_concurrency());
   std::deque<std::future<ReadLeg>> reading;
   std::size_t next = 0;
@@ -218,6 +221,7 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
     writer.leg(place.platform, leg.text);
     runs[place.run_id] = {place.platform, leg.text.digest, place.path};
     present.insert(place.platform);
+    shards.add(place.platform, leg.header);
     ++result.legs;
     result.cells += leg.keys.size();
     result.incomplete += leg.complete ? 0 : 1;
@@ -225,6 +229,10 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
   writer.end();
   std::set_difference(found.expected.begin(), found.expected.end(), present.begin(), present.end(),
                       std::back_inserter(result.missing));
+  for (const ShardsSeen::Missing& shard : shards.missing()) {
+    result.missing.push_back(
+        fmt::format("{}, shard {}/{}", shard.platform, shard.index, shard.count));
+  }
   return result;
 }
 

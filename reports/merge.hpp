@@ -30,7 +30,7 @@ struct MergeResult {
   std::size_t legs = 0, cells = 0;   // in the document
   std::size_t same = 0;              // legs that were there already, to the last byte
   std::size_t incomplete = 0;        // legs that are incomplete
-  std::vector<std::string> missing;  // expected platforms without a leg
+  std::vector<std::string> missing;  // expected platforms without a leg, shards of those with one
   std::vector<Refusal> refused;
 };
 

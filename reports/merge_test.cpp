@@ -51,6 +51,7 @@ struct Small {
   std::vector<int> scenarios{0, 1};
   std::string outcome = "pass";
   bool whole = true;
+  int shard = 0;  // of three
 };
 
 std::string journal_of(const Small& run) {
@@ -68,6 +69,9 @@ std::string journal_of(const Small& run) {
                              {"host", {{"os", "Linux"}, {"arch", run.arch}}}}}},
                           {{"catalogue", {{"loops", loops}, {"scenarios", scenarios}}}},
                           {{"fact", {{"id", "fact.of." + run.id}, {"value", true}}}}};
+  if (run.shard != 0) {
+    lines[0]["header"]["shard"] = {{"index", run.shard}, {"count", 3}, {"deal", "00ff"}};
+  }
   std::vector<Json> cells;
   for (const int scenario : run.scenarios) {
     for (const char* loop : {"poll", "libuv"}) {
@@ -344,4 +348,27 @@ TEST_CASE("merge: what is incomplete or missing is notrun, with the reason") {
   const MergeInput mac{folder.write("mac", arm), "macos-arm64"};
   std::ostringstream out;
   CHECK(merge({{folder.path + "/out", ""}, mac}, {}, out).missing.empty());
+}
+
+TEST_CASE("merge: shards of a run are one run, and one that is missing is notrun") {
+  const Folder folder;
+  std::vector<std::string> parts;
+  for (int shard = 1; shard <= 3; ++shard) {
+    const std::string id = "0" + std::to_string(shard);
+    parts.push_back(folder.write("shard" + id,
+                                 journal_of({.id = id, .scenarios = {shard - 1}, .shard = shard})));
+  }
+  const Merged all = merged(parts);
+  CHECK(all.result.missing.empty());
+  const Report whole = load_report(folder.write("whole", all.text)).value();
+  CHECK(verdict(whole) == "green");
+  CHECK(whole.legs.size() == 3);
+  CHECK(Legs(whole).by_platform().size() == 1);
+
+  const Merged some = merged({parts[0], parts[2]});
+  CHECK(some.result.missing == std::vector<std::string>{"linux-x86_64, shard 2/3"});
+  const Report part = load_report(folder.write("part", some.text)).value();
+  CHECK(verdict(part) == "unknown");
+  CHECK(Legs(part).incomplete_because().find("the shard 2/3 of this run is missing") !=
+        std::string::npos);
 }

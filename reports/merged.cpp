@@ -240,6 +240,14 @@ void explain_missing(Report& report, const std::vector<std::string>& expected) {
     leg.platform = platform;
     leg.incomplete_because = "this leg was expected, and nothing that was merged is of it";
   }
+  ShardsSeen shards;
+  for (const Run& leg : report.legs) shards.add(leg.platform, leg.header);
+  for (const ShardsSeen::Missing& shard : shards.missing()) {
+    Run& leg = report.legs.emplace_back();
+    leg.platform = shard.platform;
+    leg.incomplete_because =
+        fmt::format("the shard {}/{} of this run is missing", shard.index, shard.count);
+  }
   for (Run& leg : report.legs) {
     if (leg.complete) continue;
     if (leg.cells.empty()) {

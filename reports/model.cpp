@@ -84,6 +84,22 @@ bool is_platform_name(std::string_view label) {
   return !label.empty() && std::all_of(label.begin(), label.end(), is_platform_character);
 }
 
+void ShardsSeen::add(const std::string& platform, const Header& header) {
+  if (header.shard_count == 0) return;
+  seen_[{platform, header.shard_deal, header.shard_count}].insert(header.shard_index);
+}
+
+std::vector<ShardsSeen::Missing> ShardsSeen::missing() const {
+  std::vector<Missing> out;
+  for (const auto& [run, indices] : seen_) {
+    const auto& [platform, deal, count] = run;
+    for (std::int64_t index = 1; index <= count; ++index) {
+      if (indices.count(index) == 0) out.push_back({platform, index, count});
+    }
+  }
+  return out;
+}
+
 Report report_of(Run run) {
   Report report;
   report.legs.push_back(std::move(run));

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -259,6 +262,21 @@ bool is_platform_name(std::string_view label);
 struct Report {
   std::vector<Run> legs;                   // by platform, then by start; at least one
   std::optional<Restriction> restriction;  // set when something was left out on request
+};
+
+/// The shards of one run that were seen, and which ones are not there.
+class ShardsSeen {
+ public:
+  void add(const std::string& platform, const Header& header);
+  struct Missing {
+    std::string platform;
+    std::int64_t index = 0, count = 0;
+  };
+  /// By platform, then by index.
+  std::vector<Missing> missing() const;
+
+ private:
+  std::map<std::tuple<std::string, std::string, std::int64_t>, std::set<std::int64_t>> seen_;
 };
 
 /// A report of one run.
