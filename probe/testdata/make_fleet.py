@@ -23,21 +23,29 @@ def main(argv):
     folder = pathlib.Path(argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     dice = random.Random(5)
-    host = source["host"]
+    source["host"].update(kernel="@kernel", container="@container", layers="@layers")
+    for fact in source["facts"]:
+        if fact["id"] == "epoll.exclusive":
+            fact.update(value="@exclusive", reason="@reason")
+        if fact["id"] == "pipe.capacity":
+            fact.update(value="@capacity")
+    template = json.dumps(source, indent=1)
     for number in range(int(argv[3])):
         machine = number - 1 if number % 3 == 2 else number
         kernel = KERNELS[machine % len(KERNELS)]
-        host["kernel"] = f"{kernel}.0-{machine // len(KERNELS)}-test"
-        host["container"] = "podman" if machine % 10 == 9 else "none"
-        host["layers"] = ["container: podman"] if machine % 10 == 9 else []
         version = tuple(map(int, kernel.split(".")))
-        for fact in source["facts"]:
-            if fact["id"] == "epoll.exclusive":
-                fact["value"] = None if version == (4, 20) else version >= (4, 5)
-                fact["reason"] = {None: "timeout", False: "invalid", True: "none"}[fact["value"]]
-            if fact["id"] == "pipe.capacity":
-                fact["value"] = 4096 << dice.randrange(5)
-        (folder / f"report-{number:05}.json").write_text(json.dumps(source, indent=1))
+        layered = machine % 10 == 9
+        exclusive = None if version == (4, 20) else version >= (4, 5)
+        text = template
+        for name, value in (
+                ("kernel", f"{kernel}.0-{machine // len(KERNELS)}-test"),
+                ("container", "podman" if layered else "none"),
+                ("layers", ["container: podman"] if layered else []),
+                ("exclusive", exclusive),
+                ("reason", {None: "timeout", False: "invalid", True: "none"}[exclusive]),
+                ("capacity", 4096 << dice.randrange(5))):
+            text = text.replace(f'"@{name}"', json.dumps(value))
+        (folder / f"report-{number:05}.json").write_text(text)
     return 0
 
 
