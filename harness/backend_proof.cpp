@@ -125,13 +125,16 @@ void turn_once(const LoopDescriptor& descriptor) {
 
 }  // namespace
 
-std::map<int, std::string> descriptor_links() {
-  std::map<int, std::string> links;
-  for (const int fd : host::open_descriptors()) links[fd] = host::describe_descriptor(fd);
+std::map<os::NativeSocket, std::string> descriptor_links() {
+  std::map<os::NativeSocket, std::string> links;
+  for (const os::NativeSocket fd : host::open_descriptors()) {
+    links[fd] = host::describe_descriptor(fd);
+  }
   return links;
 }
 
-BackendEvidence look_at(EventLoop& loop, const std::map<int, std::string>& before_make) {
+BackendEvidence look_at(EventLoop& loop,
+                        const std::map<os::NativeSocket, std::string>& before_make) {
   const BackendInfo info = loop.backend();
   BackendEvidence evidence{.seen = true, .mechanism = info.mechanism, .version = info.version};
   for (auto& [fd, link] : descriptor_links()) {
@@ -139,7 +142,7 @@ BackendEvidence look_at(EventLoop& loop, const std::map<int, std::string>& befor
     if (old == before_make.end() || old->second != link) evidence.opened_by_make[fd] = link;
   }
   if (info.wait_descriptor != os::kInvalid) {
-    evidence.wait_descriptor = static_cast<int>(info.wait_descriptor);
+    evidence.wait_descriptor = info.wait_descriptor;
     evidence.wait_link = host::describe_descriptor(evidence.wait_descriptor);
     evidence.wait_details = host::describe_wait_queue(evidence.wait_descriptor);
   }

@@ -34,6 +34,8 @@ std::optional<Finding> guarded(const Scenario& scenario, std::string_view what, 
     return std::nullopt;
   } catch (const CheckFailed&) {
     return std::nullopt;  // The Context has the finding.
+  } catch (const HostLacks& lack) {
+    return Finding{.outcome = Outcome::skip, .what = lack.reason()};
   } catch (const PeerFailure& failure) {
     return broken("harness: " + to_string(failure.error()));
   } catch (const ExitException& exit) {
@@ -68,7 +70,7 @@ void collect(const Context& cx, CellStatement& statement) {
 /// Body and teardown. The subject and the Context are gone when this returns.
 void run_body(const CellRequest& request, CellStatement& statement, BackendEvidence& evidence) {
   const Scenario& scenario = *request.scenario;
-  const std::map<int, std::string> before_make = descriptor_links();
+  const std::map<os::NativeSocket, std::string> before_make = descriptor_links();
   std::optional<Context> cx;
   try {
     cx.emplace(*request.loop, scenario, request.seed, request.slack);

@@ -1,54 +1,30 @@
-// Cells by fork: this program is started once, and every cell begins as a copy of that process.
-//
-// Starting it is most of what a short cell costs: libraries are loaded and linked, and a sanitizer
-// lays out its memory. The server has done nothing more than that: one thread, no loop made, no
-// library used. What a cell may find different from a start of its own is its argument list, and
-// addresses that are the same in all cells of one server.
+// CellServer: what starts the processes of the cells, one at a time. One file for each mechanism.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "harness/child.hpp"
 #include "loops/base/result.hpp"
-#include "loops/os/fd.hpp"
 
 namespace loopscope {
 
-/// The runner's side. For one cell at a time.
+/// For one cell at a time, and for the thread that started it.
 class CellServer {
  public:
-  /// Starts `executable serve-cells` with default signals, in a session of its own, without any
-  /// descriptor of ours. It dies with the calling thread.
+  /// Ready to start cells of this program.
   static Result<std::unique_ptr<CellServer>> start(const std::string& executable);
-  /// A running server, by the socket to it. For start().
-  CellServer(os::UniqueFd socket, long pid) : socket_(std::move(socket)), pid_(pid) {}
-  CellServer(const CellServer&) = delete;
-  CellServer& operator=(const CellServer&) = delete;
-  ~CellServer();  // ends the process and waits for that
-
-  /// A cell with these descriptors as standard output, standard error and report channel, in a
-  /// session of its own. Its pid, which stays its own until reap().
-  Result<long> begin(const ChildCommand& command, int out, int err, int report);
-  /// Readable when the cell has ended, or the server.
-  os::NativeSocket fd() const { return socket_.get(); }
-  bool ended();
-  /// Waits for the end of the cell; its status as waitpid(2) gives it.
-  int reap();
-  /// The server itself has ended; it takes its cell with it.
-  bool gone() const { return gone_; }
-
- private:
-  os::UniqueFd socket_;
-  long pid_;
-  bool ended_ = false, gone_ = false;
+  virtual ~CellServer() = default;
+  /// Runs a cell in a process of its own, with its descendants kept together, standard input that
+  /// is empty, and a report channel; waits until it has ended or was killed at its limit.
+  ///
+  /// cancel   Polled about every 50 ms; true kills it and what it started.
+  /// errors   The child could not be started: pipes, processes. `cancelled` after a cancel.
+  virtual Result<ChildReport> run(const ChildCommand& command,
+                                  const std::function<bool()>& cancel) = 0;
+  /// It has ended, and no cell can be had from it any more.
+  virtual bool gone() const = 0;
 };
-
-/// The server's side: forks whenever the runner asks. In the cell it returns with the cell's
-/// arguments, its descriptors, directory and environment in place; in the server it returns
-/// nothing, when the runner has gone.
-std::optional<std::vector<std::string>> serve_cells(int socket, long runner_pid);
 
 }  // namespace loopscope

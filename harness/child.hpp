@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -58,18 +57,6 @@ inline TimePoint fair_end(TimePoint began, Duration limit, Duration kept_waiting
 void adopt_orphans();
 /// Kills and reaps what is left of former cells; only while no cell runs. What it found.
 std::vector<std::string> sweep_orphans();
-
-class CellServer;
-
-/// Runs a child of the server with its own session and process group, standard input from
-/// /dev/null, and the report channel on descriptor 3; waits until it has ended or was killed at its
-/// limit.
-///
-/// cancel   Polled about every 50 ms; true kills the group.
-/// errors   The child could not be started: pipes, fork. `cancelled` after a cancel.
-/// thread   That of the server.
-Result<ChildReport> run_child(CellServer& server, const ChildCommand& command,
-                              const std::function<bool()>& cancel);
 
 /// The path of the program that runs now.
 Result<std::string> own_executable();

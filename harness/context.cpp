@@ -30,7 +30,7 @@ std::vector<std::string> to_strings(std::initializer_list<std::string_view> mark
 /// For what the harness itself does: its trouble makes the cell broken.
 template <class T>
 T ours(Result<T> result) {
-  if (!result.ok()) throw PeerFailure(result.error());
+  if (!result.ok()) harness_failed(result.error());
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 
@@ -291,6 +291,8 @@ void Context::thread(std::function<void()> work) {
       run();
     } catch (const CheckFailed&) {
       // The finding is recorded already; the thread ends here, as the body would.
+    } catch (const HostLacks& lack) {
+      conclude({.outcome = Outcome::skip, .what = lack.reason()});
     } catch (const PeerFailure& failure) {
       conclude({.outcome = Outcome::broken, .what = "harness: " + to_string(failure.error())});
     } catch (const std::exception& error) {
@@ -323,7 +325,7 @@ std::size_t Context::raise_descriptor_limit() { return host::raise_descriptor_li
 void Context::lower_descriptor_limit(std::size_t limit) {
   ours(host::lower_descriptor_limit(limit));
 }
-std::vector<int> Context::open_descriptors() const { return host::open_descriptors(); }
+std::vector<os::NativeSocket> Context::open_descriptors() const { return host::open_descriptors(); }
 std::uint64_t Context::waits() const { return waits::of_this_thread().total(); }
 Duration Context::thread_cpu_time() const { return host::thread_cpu_time(); }
 

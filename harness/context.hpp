@@ -210,7 +210,7 @@ class Context {
   /// Raises the soft descriptor limit to the hard one; the limit in force afterwards.
   std::size_t raise_descriptor_limit();
   void lower_descriptor_limit(std::size_t limit);
-  std::vector<int> open_descriptors() const;
+  std::vector<os::NativeSocket> open_descriptors() const;
   std::uint64_t seed() const { return seed_; }
 
   // --- measuring

@@ -7,6 +7,7 @@
 
 #include "loops/base/clock.hpp"
 #include "loops/base/result.hpp"
+#include "loops/os/native.hpp"
 
 namespace loopscope::host {
 
@@ -14,7 +15,7 @@ namespace loopscope::host {
 std::size_t raise_descriptor_limit();
 Result<void> lower_descriptor_limit(std::size_t limit);
 /// Ascending; without the descriptor that this call itself needs.
-std::vector<int> open_descriptors();
+std::vector<os::NativeSocket> open_descriptors();
 /// CPU time of the calling thread.
 Duration thread_cpu_time();
 /// CPU time of the whole process, and its greatest resident size in bytes.
@@ -25,11 +26,13 @@ Result<std::string> make_temp_dir(std::string_view prefix);
 /// Removes a directory and what it holds; a directory that has gone is no error.
 void remove_tree(const std::string& path);
 /// What a descriptor refers to: "pipe:[4711]", "/dev/null"; empty when unknown.
-std::string describe_descriptor(int fd);
+std::string describe_descriptor(os::NativeSocket fd);
 /// "file+0x12 mangled" as a reader wants it: with the name of the function.
 std::string demangled_frame(const std::string& frame);
 /// What the kernel tells of an epoll or io_uring descriptor: "watches 3 descriptors".
-std::string describe_wait_queue(int fd);
+std::string describe_wait_queue(os::NativeSocket fd);
+/// "signal 11 (Segmentation fault)".
+std::string describe_signal(int number);
 /// Opens /dev/null on those of the three standard descriptors that are closed: what is opened later
 /// must not get their numbers.
 void ensure_standard_descriptors();

@@ -2,8 +2,9 @@
 #include "harness/outcome.hpp"
 
 #include <array>
-#include <csignal>
-#include <cstring>
+#include <charconv>
+
+#include "harness/host.hpp"
 
 namespace loopscope {
 namespace {
@@ -34,10 +35,31 @@ const OutcomeRow& row(Outcome outcome) {
   return kOutcomes[9];  // A value outside the enumeration is our own fault: broken.
 }
 
-std::string signal_text(int number) {
-  const char* text = ::strsignal(number);
-  return "signal " + std::to_string(number) +
-         (text == nullptr ? "" : std::string(" (") + text + ")");
+struct StatusName {
+  std::uint32_t status;
+  std::string_view name;
+};
+constexpr StatusName kStatusNames[] = {
+    {0xC0000005U, "access violation"},
+    {0xC0000006U, "in page error"},
+    {0xC0000008U, "invalid handle"},
+    {0xC000001DU, "illegal instruction"},
+    {0xC0000094U, "integer division by 0"},
+    {0xC00000FDU, "stack overflow"},
+    {0xC000013AU, "Ctrl-C"},
+    {0xC0000374U, "heap corruption"},
+    {0xC0000409U, "failed fast"},
+    {0xC0000602U, "failed fast"},
+};
+
+std::string status_text(std::uint32_t status) {
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, status, 16).ptr;
+  std::string text = "NTSTATUS 0x" + std::string(digits, end);
+  for (const StatusName& row : kStatusNames) {
+    if (row.status == status) text += " (" + std::string(row.name) + ")";
+  }
+  return text;
 }
 
 }  // namespace
@@ -113,10 +135,10 @@ Verdict classify(const ChildEnd& end, std::optional<Outcome> said) {
   if (end.killed_at_limit) return {Outcome::hang, "killed at its limit"};
   if (end.signal) {
     const std::string after = said == Outcome::pass ? ", after it had reported pass" : "";
-    return {Outcome::crash, "ended by " + signal_text(*end.signal) + after};
+    return {Outcome::crash, "ended by " + host::describe_signal(*end.signal) + after};
   }
   if (end.nt_status && *end.nt_status >= 0xC0000000U) {
-    return {Outcome::crash, "ended by NTSTATUS " + std::to_string(*end.nt_status)};
+    return {Outcome::crash, "ended by " + status_text(*end.nt_status)};
   }
   if (!end.exit_code) return {Outcome::broken, "start: nothing is known of how the child ended"};
   if (*end.exit_code != 0) {

@@ -9,7 +9,7 @@ namespace {
 
 template <class T>
 T checked(Result<T> result) {
-  if (!result.ok()) throw PeerFailure(result.error());
+  if (!result.ok()) harness_failed(result.error());
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 
@@ -21,6 +21,11 @@ std::size_t transferred(Result<os::Transfer> result, std::string_view op) {
 }
 
 }  // namespace
+
+void harness_failed(const Error& error) {
+  if (error.is(Errc::not_supported) || error.is_errno(EAFNOSUPPORT)) throw HostLacks(error);
+  throw PeerFailure(error);
+}
 
 void Peer::send(ByteView data) {
   while (!data.empty()) data = data.subspan(transferred(os::write(fd_.get(), data), "peer write"));

@@ -19,6 +19,20 @@ class PeerFailure final : public Failure {
   using Failure::Failure;
 };
 
+/// This system has nothing of the kind that a scenario is about: the cell is skipped.
+/// Leaves a run of the loop, as a failed check does.
+class HostLacks final : public ExitException {
+ public:
+  explicit HostLacks(const Error& error) : text_(to_string(error)) {}
+  const char* reason() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+/// For what the harness itself does: throws HostLacks where the system does not know how, or has no
+/// such address family, and PeerFailure after any other error.
+[[noreturn]] void harness_failed(const Error& error);
+
 /// A blocking descriptor on the harness's side: socket, pipe end or terminal. Every call blocks
 /// until it is done and throws PeerFailure on an error: a peer's trouble is never the subject's.
 class Peer {

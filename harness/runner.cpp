@@ -11,7 +11,6 @@
 #include <mutex>
 #include <thread>
 
-#include "harness/cell_channel.hpp"
 #include "harness/cell_server.hpp"
 #include "harness/host.hpp"
 #include "harness/plan.hpp"
@@ -38,8 +37,7 @@ ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
   ChildCommand command{
       .arguments = {"cell", "--loop", std::string(cell.loop->name), "--scenario",
                     std::string(cell.scenario->id), "--repeat", std::to_string(cell.repeat),
-                    "--seed", std::to_string(cell.seed), "--slack-ms", std::to_string(slack_ms),
-                    "--report-fd", std::to_string(cell::kReportFd)},
+                    "--seed", std::to_string(cell.seed), "--slack-ms", std::to_string(slack_ms)},
       .environment = {{"LOOPSCOPE_CELL_DIR", directory},
                       {"LOOPSCOPE_CELL_ID", mark},
                       {"TMPDIR", directory}},
@@ -74,7 +72,7 @@ Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& op
     server = std::move(started).value();
   }
   Result<ChildReport> report =
-      run_child(*server, command_for(cell, options, directory, mark), options.stop);
+      server->run(command_for(cell, options, directory, mark), options.stop);
   host::remove_tree(directory);
   if (!report.ok()) {
     if (report.error().is(Errc::cancelled)) return report.error();

@@ -8,7 +8,7 @@ namespace {
 
 template <class T>
 T ours(Result<T> result) {
-  if (!result.ok()) throw PeerFailure(result.error());
+  if (!result.ok()) harness_failed(result.error());
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 

@@ -5,7 +5,7 @@
 
 namespace loopscope::detail {
 
-std::string callback_text(std::string_view kind, int number, const std::type_info& type) {
+std::string callback_text(std::string_view kind, long long number, const std::type_info& type) {
   return std::string(kind) + " " + std::to_string(number) + ": " + type_name(type);
 }
 

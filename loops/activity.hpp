@@ -42,13 +42,13 @@ class [[nodiscard]] Activity {
 };
 
 namespace detail {
-std::string callback_text(std::string_view kind, int number, const std::type_info& type);
+std::string callback_text(std::string_view kind, long long number, const std::type_info& type);
 std::string method_text(const std::type_info& type, std::string_view method);
 std::string task_text(const std::string& name);
 }  // namespace detail
 
 /// Runs the callback of "reader of descriptor" 7, or of "handler of signal" 15.
-inline void run_as(std::string_view kind, int number, const std::function<void()>& callback) {
+inline void run_as(std::string_view kind, long long number, const std::function<void()>& callback) {
   const Activity activity(
       [&] { return detail::callback_text(kind, number, callback.target_type()); });
   callback();

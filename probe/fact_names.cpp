@@ -73,14 +73,17 @@ Reason reason_of_errno(int number) {
       return Reason::invalid;
     case EAFNOSUPPORT:
     case EPROTONOSUPPORT:
-    case ESOCKTNOSUPPORT:
     case EOPNOTSUPP:
     case ENOPROTOOPT:
     case ENOTTY:  // An ioctl that this kind of descriptor does not have.
       return Reason::not_supported;
     default:
       // ENOTSUP equals EOPNOTSUPP on some systems, so it cannot be a label beside it.
-      return number == ENOTSUP ? Reason::not_supported : Reason::failed;
+      if (number == ENOTSUP) return Reason::not_supported;
+#ifdef ESOCKTNOSUPPORT
+      if (number == ESOCKTNOSUPPORT) return Reason::not_supported;
+#endif
+      return Reason::failed;
   }
 }
 

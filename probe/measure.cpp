@@ -44,10 +44,18 @@ MeasuredFact describe(const ProbeFile& file, const Fact& fact) {
           .result = {.effect = fact.effect.value_or(file.effect)}};
 }
 
+FactResult (*how_to_ask(const Fact& fact))(ProbeContext&) {
+  if (fact.ask != nullptr) return fact.ask;
+  for (const PlatformAnswer& answer : platform_answers()) {
+    if (answer.id == fact.id) return answer.ask;
+  }
+  return nullptr;
+}
+
 /// Why the fact is not asked now; nullopt: it is.
 std::optional<FactResult> left_out(const ProbeFile& file, const Fact& fact,
                                    const ProbeOptions& options) {
-  if (!file.absent_because.empty()) {
+  if (how_to_ask(fact) == nullptr) {
     return FactResult{.reason = Reason::not_applicable, .note = std::string(file.absent_because)};
   }
   if (fact.effect.value_or(file.effect) == Effect::traces && !options.intrusive) {
@@ -83,7 +91,7 @@ std::vector<TimedResult> ask_all(std::span<const Fact* const> facts, const Probe
 
 void measure_file(const ProbeFile& file, std::string_view selection, const ProbeOptions& options,
                   std::vector<MeasuredFact>& out) {
-  std::vector<const Fact*> asked;
+  std::vector<Fact> able;  // with what answers them here
   std::vector<std::size_t> places;
   for (const Fact& fact : file.facts) {
     if (!selects(selection, fact.id)) continue;
@@ -93,9 +101,12 @@ void measure_file(const ProbeFile& file, std::string_view selection, const Probe
       out.back().result = *std::move(why_not);
       continue;
     }
-    asked.push_back(&fact);
+    able.push_back(fact);
+    able.back().ask = how_to_ask(fact);
     places.push_back(out.size() - 1);
   }
+  std::vector<const Fact*> asked;
+  for (const Fact& fact : able) asked.push_back(&fact);
   std::vector<TimedResult> answers = ask_all(asked, options);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     MeasuredFact& fact = out[places[i]];

@@ -98,10 +98,10 @@ struct FactResult {
 class ProbeContext;
 
 struct Fact {
-  std::string_view id;        // the catalogue's id: "epoll.exclusive"
-  std::string_view question;  // one sentence
-  std::string_view source;    // where the answer is documented
-  FactResult (*ask)(ProbeContext&);
+  std::string_view id;                // the catalogue's id: "epoll.exclusive"
+  std::string_view question;          // one sentence
+  std::string_view source;            // where the answer is documented
+  FactResult (*ask)(ProbeContext&);   // null: see platform_answers()
   std::string_view why = {};          // why an author of a loop cares
   std::string_view how = {};          // how it is measured, where the calls do not tell
   std::optional<Effect> effect = {};  // else that of its file
@@ -114,11 +114,19 @@ struct ProbeFile {
   std::string_view mechanism;   // "epoll"
   std::string_view group = {};  // "B2"
   std::span<const Fact> facts = {};
-  std::string_view absent_because = {};  // set where the file does not apply to this platform
+  std::string_view absent_because = {};  // why a fact without an answer has none
   Effect effect = Effect::none;          // of its facts that do not say otherwise
 };
 
 std::span<const ProbeFile* const> all_probe_files();  // generated
+
+/// The answer to a fact that is listed everywhere, with its question, and measured on one platform.
+struct PlatformAnswer {
+  std::string_view id;
+  FactResult (*ask)(ProbeContext&);
+};
+/// Those of this platform.
+std::span<const PlatformAnswer> platform_answers();
 
 /// A measured fact: what was asked, what came back, how long it took.
 struct MeasuredFact {

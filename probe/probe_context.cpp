@@ -62,7 +62,7 @@ void ProbeContext::note(std::string_view what, std::string result, int errno_val
 
 void ProbeContext::record(std::string_view what, long long returned, int error) {
   std::string result = std::to_string(returned);
-  if (error != 0) result += " " + error_name(std::error_code(error, std::system_category()));
+  if (error != 0) result += " " + error_name(std::error_code(error, errno_category()));
   note(what, std::move(result), error);
 }
 

@@ -42,7 +42,7 @@ Json to_json(const FactValue& value) {
 Json to_json(const Evidence& item) {
   std::string errno_name;
   if (item.errno_value != 0) {
-    errno_name = error_name(std::error_code(item.errno_value, std::system_category()));
+    errno_name = error_name(std::error_code(item.errno_value, errno_category()));
   }
   return {{"call", item.call},
           {"result", item.result},

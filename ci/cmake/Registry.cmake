@@ -225,11 +225,15 @@ function(loopscope_probe_format stem)
   _loopscope_add_row(probe_formats ${stem}::format)
 endfunction()
 
-# loopscope_command(stem): cli/stem.cpp with `extern const Command command` in namespace
-# loopscope::commands::stem.
+# loopscope_command(stem [ON CONDITION...]): cli/stem.cpp with `extern const Command command` in
+# namespace loopscope::commands::stem.
 function(loopscope_command stem)
-  target_sources(loopscope PRIVATE cli/${stem}.cpp)
-  _loopscope_add_row(commands ${stem}::command)
+  cmake_parse_arguments(arg "" "" "ON" ${ARGN})
+  _loopscope_applies(applies ${arg_ON})
+  if(applies)
+    target_sources(loopscope PRIVATE cli/${stem}.cpp)
+    _loopscope_add_row(commands ${stem}::command)
+  endif()
 endfunction()
 
 # loopscope_unit_tests(target): one test executable of every *_test.cpp below this folder, linked

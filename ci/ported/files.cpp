@@ -1,6 +1,6 @@
 // Ported programs: sendfile and sock_sendfile. What they check: test_sendfile.py.
 #include "ci/ported/peers.hpp"
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::ported::files {
 namespace {
@@ -8,7 +8,7 @@ namespace {
 /// A file of this program with recognisable content.
 struct File {
   explicit File(Stage& s, std::string content = "0123456789")
-      : fd(posix::create_file(s.folder() + "/file", content)) {}
+      : fd(tools::create_file(s.folder() + "/file", content)) {}
   FileRange range(std::uint64_t offset = 0, std::optional<std::uint64_t> count = {},
                   bool fallback = true) const {
     return {.file = fd.get(), .offset = offset, .count = count, .fallback = fallback};
@@ -92,7 +92,7 @@ void large(Stage& s) {
   auto sent = s.loop().sendfile(c.transport, file.range());
   std::size_t got = 0;
   while (got < 3'000'000) {
-    while (posix::readable(c.peer.native())) got += c.peer.recv(1'000'000).size();
+    while (tools::readable(c.peer.native())) got += c.peer.recv(1'000'000).size();
     s.turn();
   }
   s.say("sent", s.finish(sent), "got", got);

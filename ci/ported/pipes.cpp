@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "ci/ported/recorders.hpp"
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::ported::pipes {
 namespace {
@@ -116,7 +116,7 @@ void write_buffer(Stage& s) {
   s.say("lost", seen->lost);
   std::size_t got = 0;
   while (!seen->lost) {
-    while (posix::readable(peer.native()) && got < block.size()) got += peer.recv(65536).size();
+    while (tools::readable(peer.native()) && got < block.size()) got += peer.recv(65536).size();
     s.turn();
   }
   while (got < block.size()) got += peer.recv(65536).size();
@@ -164,7 +164,7 @@ void write_pauses(Stage& s) {
   const auto transport = writer(s, seen, std::move(ends.write));
   s.turn();
   const std::size_t capacity =
-      posix::set_pipe_capacity(std::get<os::NativeSocket>(transport->get_extra_info("pipe")), 4096);
+      tools::set_pipe_capacity(std::get<os::NativeSocket>(transport->get_extra_info("pipe")), 4096);
   const std::string fill(capacity, 'f'), block(1500, 'x');
   transport->write(view(fill));
   s.until_there(peer, capacity);
@@ -191,11 +191,11 @@ void regular_file_refused(Stage& s) {
   const auto factory = [&] { return seen; };
   s.say("read", s.loop()
                     .run_until_complete(
-                        s.loop().connect_read_pipe(factory, posix::create_file(path, "content")))
+                        s.loop().connect_read_pipe(factory, tools::create_file(path, "content")))
                     .ok());
   s.say("write", s.loop()
                      .run_until_complete(s.loop().connect_write_pipe(
-                         factory, posix::open_path(path, posix::Access::write)))
+                         factory, tools::open_path(path, tools::Access::write)))
                      .ok());
 }
 

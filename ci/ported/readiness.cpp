@@ -2,7 +2,7 @@
 #include <filesystem>
 
 #include "ci/ported/recorders.hpp"
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::ported::readiness {
 namespace {
@@ -130,7 +130,7 @@ void closed_descriptor(Stage& s) {
 }
 
 void regular_file(Stage& s) {
-  const os::UniqueFd file = posix::create_file(s.folder() + "/file", "content");
+  const os::UniqueFd file = tools::create_file(s.folder() + "/file", "content");
   int calls = 0;
   const Result<void> added = s.loop().add_reader(file, [&] { ++calls; });
   s.say("add", added);

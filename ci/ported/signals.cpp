@@ -3,14 +3,14 @@
 #include <thread>
 
 #include "ci/ported/program.hpp"
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::ported::signals {
 namespace {
 
 void delivered(Stage& s) {
   s.say("add", s.loop().add_signal_handler(SIGUSR1, s.sayer("SIGUSR1")));
-  posix::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR1);
   s.say("sent");
   s.turn(3);
   s.say("remove", s.loop().remove_signal_handler(SIGUSR1));
@@ -20,7 +20,7 @@ void delivered(Stage& s) {
 void replaced(Stage& s) {
   s.loop().add_signal_handler(SIGUSR1, s.sayer("first")).value();
   s.loop().add_signal_handler(SIGUSR1, s.sayer("second")).value();
-  posix::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR1);
   s.turn(3);
 }
 
@@ -28,7 +28,7 @@ void wakes_a_wait(Stage& s) {
   s.loop().add_signal_handler(SIGUSR2, [&s] { s.say("SIGUSR2"), s.loop().stop(); }).value();
   std::thread sender([] {
     std::this_thread::sleep_for(milliseconds(20));
-    posix::raise_in_process(SIGUSR2);
+    tools::raise_in_process(SIGUSR2);
   });
   s.run();
   sender.join();
@@ -37,21 +37,21 @@ void wakes_a_wait(Stage& s) {
 void two_in_order(Stage& s) {
   s.loop().add_signal_handler(SIGUSR1, s.sayer("SIGUSR1")).value();
   s.loop().add_signal_handler(SIGUSR2, s.sayer("SIGUSR2")).value();
-  posix::raise_in_process(SIGUSR1);
-  posix::raise_in_process(SIGUSR2);
+  tools::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR2);
   s.turn(4);
 }
 
 void raises(Stage& s) {
   s.say_reports();
   s.loop().add_signal_handler(SIGUSR1, [] { throw Boom(); }).value();
-  posix::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR1);
   s.turn(3);
 }
 
 void removed_while_queued(Stage& s) {
   s.loop().add_signal_handler(SIGUSR1, s.sayer("never")).value();
-  posix::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR1);
   s.say("remove", s.loop().remove_signal_handler(SIGUSR1));
   s.turn(3);
 }
@@ -69,14 +69,14 @@ void no_such_number(Stage& s) {
 }
 
 void disposition_comes_back(Stage& s) {
-  s.say(posix::disposition(SIGUSR1));
+  s.say(tools::disposition(SIGUSR1));
   s.loop().add_signal_handler(SIGUSR1, [] {}).value();
-  s.say(posix::disposition(SIGUSR1));
+  s.say(tools::disposition(SIGUSR1));
   (void)s.loop().remove_signal_handler(SIGUSR1).value();
-  s.say(posix::disposition(SIGUSR1));
+  s.say(tools::disposition(SIGUSR1));
   s.loop().add_signal_handler(SIGUSR2, [] {}).value();
   s.loop().close().value();
-  s.say("after close", posix::disposition(SIGUSR2));
+  s.say("after close", tools::disposition(SIGUSR2));
 }
 
 void of_two_loops(Stage& s) {

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "ci/ported/program.hpp"
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 #include "loops/os/process_id.hpp"
 
 namespace loopscope::ported {
@@ -59,7 +59,7 @@ void Stage::run_until(const std::function<bool()>& done) {
 }
 
 void Stage::until_there(const Peer& peer, std::size_t count) {
-  run_until([&] { return posix::bytes_waiting(peer.native()) >= count; });
+  run_until([&] { return tools::bytes_waiting(peer.native()) >= count; });
 }
 
 void Stage::say_reports() {

@@ -1,7 +1,7 @@
 // Ported programs: stream transports and what they tell a protocol. What they check:
 // test_selector_events.py, test_events.py, test_buffered_proto.py.
 #include "ci/ported/peers.hpp"
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::ported::streams {
 namespace {
@@ -65,7 +65,7 @@ void close_flushes(Stage& s) {
   s.say("lost", c.seen->lost);
   std::size_t got = 0;
   while (!c.seen->lost || got < kSize) {
-    while (got < kSize && posix::readable(c.peer.native())) got += c.peer.recv(65536).size();
+    while (got < kSize && tools::readable(c.peer.native())) got += c.peer.recv(65536).size();
     if (!c.seen->lost) s.turn();
   }
   s.say("got", got);
@@ -148,7 +148,7 @@ void flow_control(Stage& s) {
   c.transport->write(view("more"));
   std::size_t got = 0;
   while (got < block.size() + 4) {
-    while (posix::readable(c.peer.native())) got += c.peer.recv(1'000'000).size();
+    while (tools::readable(c.peer.native())) got += c.peer.recv(1'000'000).size();
     s.turn();
   }
   s.turn(2);

@@ -140,13 +140,13 @@ constexpr std::array<std::string_view, 30> kPlatformHeaders = {
     "pthread.h", "termios.h",  "pty.h",      "util.h",    "libutil.h", "spawn.h",
     "sched.h",   "dlfcn.h",    "dirent.h",   "ifaddrs.h", "pwd.h",     "execinfo.h",
     "windows.h", "winsock2.h", "ws2tcpip.h", "mswsock.h", "aio.h",     "strings.h"};
-constexpr std::array<std::string_view, 16> kPlatformPlaces = {
+constexpr std::array<std::string_view, 17> kPlatformPlaces = {
     "loops/os/posix/",        "loops/os/linux/",        "loops/os/bsd/",
     "loops/os/windows/",      "loops/os/native.hpp",    "loops/selector/epoll",
     "loops/selector/poll",    "loops/selector/select_", "loops/selector/kqueue",
     "loops/selector/wsapoll", "loops/proactor/io",      "loops/reference/",
     "harness/posix/",         "harness/windows/",       "probe/posix/",
-    "ci/bench/posix/"};
+    "probe/windows/",         "ci/bench/posix/"};
 
 /// The name between <> or "" of an #include, else empty.
 std::string_view included(std::string_view line) {
@@ -177,7 +177,7 @@ constexpr std::array<Exception, 8> kExceptions = {{
      "makes the states of futures and tasks, which count references"},
     {"loops/base/result.cpp", "fprintf", "last words before an abort, where nothing else is safe"},
     {"probe/cli/main.cpp", "fprintf", "says that loopscope itself has failed"},
-    {"harness/posix/self_scenarios.cpp", "fprintf",
+    {"harness/testing/self_scenarios.cpp", "fprintf",
      "floods its own stderr, which a cell must bound"},
 }};
 

@@ -1,5 +1,5 @@
 // accept and accept4 of libc, defined here: they fail on demand, and else they are those of libc.
-#include "harness/posix/accept_faults.hpp"
+#include "harness/tools/accept_faults.hpp"
 
 #include <dlfcn.h>
 #include <sys/socket.h>
@@ -10,7 +10,7 @@
 #include <atomic>
 #include <cerrno>
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 std::array<std::atomic<int>, 16> planned{};
@@ -38,7 +38,7 @@ void fail_accepts(const std::vector<int>& errors) {
 
 std::size_t accept_failures_left() { return end.load() - next.load(); }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools
 
 namespace {
 
@@ -65,14 +65,14 @@ extern "C" {
 
 int accept(int fd, sockaddr* __restrict address, socklen_t* __restrict size) {
   static auto* const next = next_of<int(int, sockaddr*, socklen_t*)>("accept");
-  if (loopscope::posix::fails()) return -1;
+  if (loopscope::tools::fails()) return -1;
   return next != nullptr ? next(fd, address, size) : accept_by_system_call(fd, address, size, 0);
 }
 
 #ifdef SOCK_NONBLOCK  // with these flags comes the call that takes them
 int accept4(int fd, sockaddr* __restrict address, socklen_t* __restrict size, int flags) {
   static auto* const next = next_of<int(int, sockaddr*, socklen_t*, int)>("accept4");
-  if (loopscope::posix::fails()) return -1;
+  if (loopscope::tools::fails()) return -1;
   return next != nullptr ? next(fd, address, size, flags)
                          : accept_by_system_call(fd, address, size, flags);
 }

@@ -1,6 +1,4 @@
 // Forking cells on POSIX: requests and descriptors come over a socket, ends are told over it.
-#include "harness/cell_server.hpp"
-
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +17,7 @@
 
 #include "harness/cell_channel.hpp"
 #include "harness/host.hpp"
+#include "harness/posix/fork_server.hpp"
 #include "harness/posix/spawn_words.hpp"
 #include "loops/os/pipe.hpp"
 
@@ -147,7 +146,7 @@ std::string packed(const ChildCommand& command) {
   for (const auto& [key, value] : command.environment) text += key + '=' + value + '\0';
   text += '\0';
   for (const std::string& word : command.arguments) text += word + '\0';
-  return text;
+  return text + "--report-fd" + '\0' + std::to_string(cell::kReportFd) + '\0';
 }
 
 std::vector<std::string> unpacked(std::string_view text) {
@@ -246,16 +245,16 @@ Result<std::unique_ptr<CellServer>> CellServer::start(const std::string& executa
   const int error = ::posix_spawn(&pid, executable.c_str(), &actions.files, &actions.attributes,
                                   pointers(arguments).data(), pointers(environment).data());
   if (error != 0) return errno_error_of(error, "posix_spawn", executable);
-  return std::make_unique<CellServer>(std::move(ours), pid);
+  return std::unique_ptr<CellServer>(std::make_unique<ForkServer>(std::move(ours), pid));
 }
 
-CellServer::~CellServer() {
+ForkServer::~ForkServer() {
   (void)::kill(static_cast<pid_t>(pid_), SIGKILL);  // it has nothing to take down
   while (::waitpid(static_cast<pid_t>(pid_), nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
-Result<long> CellServer::begin(const ChildCommand& command, int out, int err, int report) {
+Result<long> ForkServer::begin(const ChildCommand& command, int out, int err, int report) {
   ended_ = false;
   const int descriptors[kCellDescriptors] = {out, err, report};
   if (send_packet(socket_.get(), packed(command), descriptors) < 0) {
@@ -269,7 +268,7 @@ Result<long> CellServer::begin(const ChildCommand& command, int out, int err, in
   return *number;
 }
 
-bool CellServer::ended() {
+bool ForkServer::ended() {
   pollfd slot{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   if (!ended_ && !gone_ && ::poll(&slot, 1, 0) == 1) {
     (receive_packet(socket_.get()) ? ended_ : gone_) = true;
@@ -277,7 +276,7 @@ bool CellServer::ended() {
   return ended_ || gone_;
 }
 
-int CellServer::reap() {
+int ForkServer::reap() {
   if (!ended_ && !gone_) (receive_packet(socket_.get()) ? ended_ : gone_) = true;
   if (!gone_) {
     (void)send_packet(socket_.get(), {&kReap, 1});

@@ -18,8 +18,8 @@
 #include <filesystem>
 #include <string_view>
 
-#include "harness/cell_server.hpp"
 #include "harness/posix/dossier.hpp"
+#include "harness/posix/fork_server.hpp"
 #include "harness/posix/proc.hpp"
 #include "loops/os/pipe.hpp"
 
@@ -43,7 +43,7 @@ struct Stream {
 
 class Child {
  public:
-  Child(CellServer& server, const ChildCommand& command) : server_(server), command_(command) {}
+  Child(ForkServer& server, const ChildCommand& command) : server_(server), command_(command) {}
 
   Result<void> start();
   /// Reads until the child ended or was killed. False: cancelled.
@@ -62,7 +62,7 @@ class Child {
   void reap();
   void account_for_leftovers();
 
-  CellServer& server_;
+  ForkServer& server_;
   const ChildCommand& command_;
   pid_t pid_ = 0;
   std::array<Stream, 3> streams_{};
@@ -268,11 +268,11 @@ std::vector<std::string> sweep_orphans() {
   return found;
 }
 
-Result<ChildReport> run_child(CellServer& server, const ChildCommand& command,
-                              const std::function<bool()>& cancel) {
-  Child child(server, command);
+Result<ChildReport> ForkServer::run(const ChildCommand& command,
+                                    const std::function<bool()>& cancel) {
+  Child child(*this, command);
   if (const Result<void> started = child.start(); !started.ok()) return started.error();
-  if (!child.watch(cancel)) return make_error(Errc::cancelled, "run_child");
+  if (!child.watch(cancel)) return make_error(Errc::cancelled, "run");
   return child.finish();
 }
 

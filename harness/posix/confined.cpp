@@ -1,5 +1,5 @@
 // Confined children over seccomp(2) and time_namespaces(7).
-#include "harness/posix/confined.hpp"
+#include "harness/tools/confined.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -16,7 +16,7 @@
 #define CLONE_NEWTIME 0x00000080
 #endif
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 /// Children of this process, made from now on, have a clock that is ahead.
@@ -41,4 +41,4 @@ int in_time_namespace(std::chrono::seconds offset, const std::function<int()>& w
       [&] { return set_clock_of_children(offset) ? in_forked_child(work) : kNotConfined; });
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -1,5 +1,5 @@
 // Descriptor tools over fcntl, ioctl, poll, getsockopt and termios.
-#include "harness/posix/descriptor_tools.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -23,7 +23,7 @@
 
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 os::UniqueFd checked(int fd, std::string_view op, const std::string& path) {
@@ -237,4 +237,4 @@ std::size_t thread_count() {
       begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

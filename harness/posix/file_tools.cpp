@@ -1,5 +1,5 @@
 // File tools over memfd_create, ftruncate, lseek, fcntl and recv(MSG_TRUNC).
-#include "harness/posix/file_tools.hpp"
+#include "harness/tools/file_tools.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -11,7 +11,7 @@
 
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 os::UniqueFd sparse_file(std::uint64_t size_bytes) {
   os::UniqueFd file(::memfd_create("loopscope", MFD_CLOEXEC));
@@ -51,4 +51,4 @@ std::uint64_t discard_until_end(os::NativeSocket socket) {
   }
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

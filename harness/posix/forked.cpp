@@ -1,12 +1,12 @@
 // Forked over fork(2).
-#include "harness/posix/forked.hpp"
+#include "harness/tools/forked.hpp"
 
 #include <unistd.h>
 
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 int in_forked_child(const std::function<int()>& work) {
   const pid_t child = ::fork();
@@ -23,4 +23,4 @@ int in_forked_child(const std::function<int()>& work) {
   return wait_for_child(child);
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

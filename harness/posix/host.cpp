@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 
@@ -66,8 +67,8 @@ Result<void> lower_descriptor_limit(std::size_t wanted) {
   return {};
 }
 
-std::vector<int> open_descriptors() {
-  std::vector<int> result;
+std::vector<os::NativeSocket> open_descriptors() {
+  std::vector<os::NativeSocket> result;
   const std::unique_ptr<DIR, CloseDir> dir(::opendir("/proc/self/fd"));
   if (dir == nullptr) {  // No /proc, or no descriptor left to read it with: ask one by one.
     rlimit limit{};
@@ -104,7 +105,7 @@ void remove_tree(const std::string& path) {
   std::filesystem::remove_all(path, ignored);
 }
 
-std::string describe_descriptor(int fd) {
+std::string describe_descriptor(os::NativeSocket fd) {
   char target[512];
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
@@ -128,7 +129,13 @@ std::string demangled_frame(const std::string& frame) {
   return frame.substr(0, blank) + " " + (status == 0 ? name.get() : mangled);
 }
 
-std::string describe_wait_queue(int fd) {
+std::string describe_signal(int number) {
+  const char* text = ::strsignal(number);
+  return "signal " + std::to_string(number) +
+         (text == nullptr ? "" : std::string(" (") + text + ")");
+}
+
+std::string describe_wait_queue(os::NativeSocket fd) {
   const std::string info = proc::contents("/proc/self/fdinfo/" + std::to_string(fd));
   std::size_t watched = 0;
   for (std::size_t at = info.find("tfd:"); at != std::string::npos;

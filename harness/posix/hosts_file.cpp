@@ -1,5 +1,5 @@
 // Reading the hosts file, and finding the loopback interface.
-#include "harness/posix/hosts_file.hpp"
+#include "harness/tools/hosts_file.hpp"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -8,7 +8,7 @@
 #include <memory>
 #include <sstream>
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 std::string hosts_file_name() {
   std::ifstream hosts("/etc/hosts");
@@ -30,4 +30,4 @@ std::string loopback_interface() {
   return {};
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

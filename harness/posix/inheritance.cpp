@@ -1,5 +1,5 @@
 // Daemons over fork(2) and setsid(2); close-on-exec flags.
-#include "harness/posix/inheritance.hpp"
+#include "harness/tools/inheritance.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -7,10 +7,10 @@
 #include <cerrno>
 
 #include "harness/host.hpp"
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 /// In the grandchild: waits for its parent's end, works, and says what came of it.
@@ -62,4 +62,4 @@ std::vector<int> descriptors_after_exec() {
   return left;
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -1,5 +1,5 @@
 // Interfaces over getifaddrs.
-#include "harness/posix/interfaces.hpp"
+#include "harness/tools/interfaces.hpp"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -10,7 +10,7 @@
 
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 std::optional<Endpoint> link_local_address() {
   ifaddrs* first = nullptr;
@@ -28,4 +28,4 @@ std::optional<Endpoint> link_local_address() {
   return std::nullopt;
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -3,7 +3,7 @@
 // A process cannot go to the background of a terminal that is not its session's: so the job has a
 // parent, which leads a session and holds the foreground. Both go with the process that asked,
 // where the system can promise that: a session is out of reach of a signal to the cell's group.
-#include "harness/posix/job_control.hpp"
+#include "harness/tools/job_control.hpp"
 
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -13,11 +13,11 @@
 #include <cerrno>
 #include <csignal>
 
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/base/error.hpp"
 #include "loops/os/pipe.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 void go_with_parent() {
@@ -83,4 +83,4 @@ JobStory in_background_of(os::NativeSocket terminal, const std::function<int()>&
   return story;
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

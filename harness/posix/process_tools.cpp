@@ -1,5 +1,5 @@
 // Process tools over waitid, /proc, dup2 and mmap.
-#include "harness/posix/process_tools.hpp"
+#include "harness/tools/process_tools.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -13,7 +13,7 @@
 #include "harness/peer.hpp"
 #include "harness/posix/proc.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 int look(idtype_t kind, long child, int what, siginfo_t& info) {
@@ -101,4 +101,4 @@ std::size_t TouchedMemory::touch() {
   return minor_faults() - before;
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -1,15 +1,15 @@
 // SignalStorm over setitimer(2).
-#include "harness/posix/signal_storm.hpp"
+#include "harness/tools/signal_storm.hpp"
 
 #include <signal.h>
 #include <sys/time.h>
 
 #include <new>
 
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 namespace {
 
 static_assert(sizeof(struct sigaction) <= 256);
@@ -52,4 +52,4 @@ SignalStorm::~SignalStorm() {
 
 int SignalStorm::interruptions() const { return g_interruptions; }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

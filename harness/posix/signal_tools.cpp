@@ -1,5 +1,5 @@
 // Signal tools over sigaction, pthread_sigmask, kill and fork.
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 #include <pthread.h>
 #include <sched.h>
@@ -15,7 +15,12 @@
 
 #include "loops/base/error.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
+
+const int kUserSignal = SIGUSR1;
+const int kOtherSignal = SIGUSR2;
+const int kBrokenPipeSignal = SIGPIPE;
+
 namespace {
 
 static_assert(sizeof(struct sigaction) <= 256);
@@ -196,4 +201,4 @@ void append_handler(int signum, void (*second)(int)) {
   ::sigaction(signum, &both, nullptr);
 }
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -38,7 +38,7 @@ std::string terminal_modes(const termios& modes) {
 }
 
 void add_descriptors(Snapshot& items) {
-  for (const int fd : host::open_descriptors()) {
+  for (const os::NativeSocket fd : host::open_descriptors()) {
     const std::string number = std::to_string(fd);
     items.push_back({"descriptor", number + " -> " + host::describe_descriptor(fd), "present"});
     if (fd > STDERR_FILENO) continue;

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -64,7 +64,7 @@ inline std::string read_until(Context& cx, Peer& peer,
                               const std::function<bool(std::string_view)>& done) {
   std::string got;
   cx.run_until([&] {
-    const std::size_t here = posix::bytes_waiting(peer.native());
+    const std::size_t here = tools::bytes_waiting(peer.native());
     if (here > 0) got += text(peer.recv(here));
     return done(got);
   });
@@ -77,7 +77,7 @@ inline std::string read_exactly(Context& cx, Peer& peer, std::size_t count) {
 inline std::string read_to_end(Context& cx, Peer& peer) {
   std::string got;
   cx.run_until([&] {
-    if (!posix::readable(peer.native())) return false;
+    if (!tools::readable(peer.native())) return false;
     const Bytes part = peer.recv(std::size_t{64} * 1024);
     got += text(part);
     return part.empty();

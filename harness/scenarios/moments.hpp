@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "harness/context.hpp"
-#include "harness/posix/signal_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -45,9 +45,9 @@ inline void let_pass(Duration length) {
 
 /// Runs `work` in another thread once the calling thread sleeps in the system.
 inline void when_parked(Context& cx, std::function<void()> work) {
-  const long parked = posix::thread_id();
+  const long parked = tools::thread_id();
   cx.thread([parked, run = std::move(work)] {
-    posix::wait_until_asleep(parked);
+    tools::wait_until_asleep(parked);
     run();
   });
 }

@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -81,7 +81,7 @@ class Serving {
 /// What a peer finds next, turning the loop until there is something: "end", "reset" or the data.
 /// "nothing" when nothing came in spite of patience.
 inline std::string find(Context& cx, Peer& peer) {
-  if (!run_patiently(cx, [&] { return posix::readable(peer.native()); })) return "nothing";
+  if (!run_patiently(cx, [&] { return tools::readable(peer.native()); })) return "nothing";
   Bytes buffer(65536);
   const Result<os::Transfer> got = os::recv(peer.native(), buffer);
   if (!got.ok()) return got.error().is_errno(ECONNRESET) ? "reset" : to_string(got.error());

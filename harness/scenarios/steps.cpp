@@ -50,7 +50,11 @@ std::size_t fill(os::NativeSocket fd) {
   }
 }
 
-os::UniqueFd duplicate_at(Context& cx, os::NativeSocket of, int number) {
+os::UniqueFd duplicate_at(Context& cx, os::NativeSocket of, os::NativeSocket number) {
+  constexpr os::NativeSocket kOneMore = 1;
+  if (os::index_of(kOneMore) == 0 && number % 4 != 0) {
+    harness_failed(make_error(Errc::not_supported, "duplicate", "handles are multiples of four"));
+  }
   std::vector<os::UniqueFd> below;
   for (;;) {
     os::UniqueFd next = ours(os::duplicate(of));
@@ -121,8 +125,12 @@ const Bytes& Receiver::finish() {
 Crowd::Crowd(Context& cx, std::size_t count) : prefix_('\0' + cx.temp_dir() + '.') {
   members_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    Result<Socket> made = Socket::make(AddressFamily::unix_domain, SocketType::datagram);
+    Result<Socket> made = Socket::make(family_, SocketType::datagram);
     if (!made.ok() && made.error().is_errno(EMFILE)) break;
+    if (!made.ok() && made.error().is_errno(EAFNOSUPPORT) && i == 0) {
+      family_ = AddressFamily::ipv4;  // No Unix sockets here.
+      made = Socket::make(family_, SocketType::datagram);
+    }
     members_.push_back(ours(std::move(made)));
   }
   named_.resize(members_.size());
@@ -132,9 +140,12 @@ void Crowd::make_readable(std::size_t index) {
   // Each sends to itself: a common sender would run out of buffer after a few hundred. Abstract
   // names leave no file to remove.
   const os::NativeSocket member = members_[index].native();
-  const Endpoint name = ours(Endpoint::unix_path(prefix_ + show(index)));
+  const bool local = family_ == AddressFamily::unix_domain;
+  Endpoint name =
+      local ? ours(Endpoint::unix_path(prefix_ + show(index))) : Endpoint::loopback(family_);
   if (!named_[index]) ours(os::bind(member, name));
   named_[index] = true;
+  if (!local) name = ours(os::local_address(member));
   if (!ours(os::sendto(member, view("x"), &name))) {
     throw PeerFailure(make_error(Errc::invalid_state, "sendto", "would block"));
   }

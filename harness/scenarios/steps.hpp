@@ -57,12 +57,13 @@ std::string take(os::NativeSocket fd, std::size_t max = 65536);
 /// Makes a pipe end or socket non-blocking and writes until it would block; bytes written.
 std::size_t fill(os::NativeSocket fd);
 /// errno codes as the checks take them.
-inline std::error_code system_code(int number) { return {number, std::system_category()}; }
+inline std::error_code system_code(int number) { return {number, errno_category()}; }
 
-/// The value of a call that the scenario makes for itself: its trouble makes the cell broken.
+/// The value of a call that the scenario makes for itself: its trouble makes the cell broken, or a
+/// skip where the system has nothing of the kind.
 template <class T>
 T ours(Result<T> result) {
-  if (!result.ok()) throw PeerFailure(result.error());
+  if (!result.ok()) harness_failed(result.error());
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 
@@ -71,7 +72,7 @@ bool bounded_by_fd_setsize(const Context& cx);
 inline constexpr int kFdSetSize = 1024;  // of glibc and musl, fixed since ever
 
 /// A duplicate of `of` with exactly this number; the numbers below stay as they were.
-os::UniqueFd duplicate_at(Context& cx, os::NativeSocket of, int number);
+os::UniqueFd duplicate_at(Context& cx, os::NativeSocket of, os::NativeSocket number);
 /// Raises the descriptor limit, or ends the body as a skip where it stays below `wanted`.
 void require_descriptors(Context& cx, std::size_t wanted);
 /// Sets the soft descriptor limit for a scope, and gives back as much as the hard one allows.
@@ -123,6 +124,7 @@ class Crowd {
 
  private:
   std::string prefix_;
+  AddressFamily family_ = AddressFamily::unix_domain;  // IPv4 where there are no Unix sockets
   std::vector<Socket> members_;
   std::vector<bool> named_;
 };

@@ -49,7 +49,7 @@ class Delay {
   Duration value_;
 };
 
-inline std::timespec to_timespec(Duration duration) {
+inline timespec to_timespec(Duration duration) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
   return {static_cast<std::time_t>(seconds.count()),
           static_cast<long>((duration - seconds).count())};

@@ -78,10 +78,19 @@ std::error_code make_error_code(Errc code) noexcept {
   return {static_cast<int>(code), loopscope_category()};
 }
 
+const std::error_category& errno_category() noexcept {
+  static const bool same =
+      std::system_category().default_error_condition(ECONNREFUSED) == std::errc::connection_refused;
+  return same ? std::system_category() : std::generic_category();
+}
+
 std::string error_name(std::error_code code) {
-  const bool of_system =
-      code.category() == std::system_category() || code.category() == std::generic_category();
-  if (!of_system) return code.message();  // our own categories answer with the name
+  const bool of_errno =
+      code.category() == errno_category() || code.category() == std::generic_category();
+  if (!of_errno && code.category() == std::system_category()) {
+    return "error " + std::to_string(code.value());
+  }
+  if (!of_errno) return code.message();  // our own categories answer with the name
   for (const ErrnoName& row : kErrnoNames) {
     if (row.number == code.value()) return std::string(row.name);
   }
@@ -91,13 +100,17 @@ std::string error_name(std::error_code code) {
 std::string to_string(const Error& error) {
   std::string text(error.op);
   text += ": " + error_name(error.code);
-  if (error.code.category() == std::system_category()) text += " (" + error.code.message() + ")";
+  const std::string message = error.code.message();
+  const bool of_system =
+      error.code.category() == std::system_category() || error.code.category() == errno_category();
+  // Where the C library has no words for a code, the name alone says more.
+  if (of_system && message != "Unknown error") text += " (" + message + ")";
   if (!error.detail.empty()) text += "; " + error.detail;
   return text;
 }
 
 Error errno_error_of(int number, std::string_view op, std::string detail) {
-  return Error{std::error_code(number, std::system_category()), op, std::move(detail)};
+  return Error{std::error_code(number, errno_category()), op, std::move(detail)};
 }
 
 Error errno_error(std::string_view op, std::string detail) {

@@ -8,7 +8,11 @@
 
 namespace loopscope {
 
-/// Refusals that no operating system made. Everything else is a system_category() code.
+/// What errno values are codes of: the system's own category where its numbers are errno's, else
+/// the generic one. An error of Windows that has no name in errno keeps system_category().
+const std::error_category& errno_category() noexcept;
+
+/// Refusals that no operating system made. Everything else is a code of the system.
 enum class Errc {
   not_supported = 1,  ///< the loop does not offer this capability; it did nothing
   cancelled,          ///< the future or task was cancelled
@@ -24,15 +28,13 @@ const std::error_category& loopscope_category() noexcept;
 std::error_code make_error_code(Errc code) noexcept;
 
 struct Error {
-  std::error_code code;  ///< system_category() or loopscope_category(); never a bare int
+  std::error_code code;  ///< the system's or loopscope_category(); never a bare int
   std::string_view op;   ///< the call that failed, a literal: "epoll_ctl(ADD)"
   std::string detail{};  ///< optional: path, peer, size; nobody branches on it
 
   bool is(Errc errc) const { return code == make_error_code(errc); }
   /// True when the code is this errno value of the system.
-  bool is_errno(int number) const {
-    return code == std::error_code(number, std::system_category());
-  }
+  bool is_errno(int number) const { return code == std::error_code(number, errno_category()); }
   friend bool operator==(const Error& a, const Error& b) {
     return a.code == b.code && a.op == b.op;
   }

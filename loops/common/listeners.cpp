@@ -108,7 +108,7 @@ Result<Listener> bind_one(const Endpoint& address, const ServerOptions& options)
     error.detail = address.to_string();
     return error;
   }
-  if (options.reuse_address.value_or(true)) {
+  if (options.reuse_address.value_or(os::kReuseAddress)) {
     if (auto set = os::set_reuse_address(fd->get(), true); !set.ok()) return set.error();
   }
   if (options.reuse_port) {

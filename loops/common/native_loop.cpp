@@ -21,13 +21,13 @@ void NativeLoop::close_unclosed() {
 // --- readers and writers
 
 NativeLoop::Entry* NativeLoop::entry_of(os::NativeSocket fd) {
-  if (fd < 0 || static_cast<std::size_t>(fd) >= entries_.size()) return nullptr;
-  return &entries_[static_cast<std::size_t>(fd)];
+  if (!os::may_exist(fd) || os::index_of(fd) >= entries_.size()) return nullptr;
+  return &entries_[os::index_of(fd)];
 }
 
 Interest NativeLoop::interest_in(os::NativeSocket fd) const {
-  if (fd < 0 || static_cast<std::size_t>(fd) >= entries_.size()) return {};
-  return entries_[static_cast<std::size_t>(fd)].interest();
+  if (!os::may_exist(fd) || os::index_of(fd) >= entries_.size()) return {};
+  return entries_[os::index_of(fd)].interest();
 }
 
 void NativeLoop::dispatch(os::NativeSocket fd, Direction direction) {
@@ -43,8 +43,8 @@ void NativeLoop::run_watch(os::NativeSocket fd, Direction direction, std::uint64
   if (entry == nullptr || entry->of(direction).serial != serial) return;
   const std::shared_ptr<std::function<void()>> callback = entry->of(direction).callback;
   if (!callback) return;
-  run_as(direction == Direction::read ? "reader of descriptor" : "writer of descriptor", fd,
-         *callback);
+  run_as(direction == Direction::read ? "reader of descriptor" : "writer of descriptor",
+         static_cast<long long>(fd), *callback);
 }
 
 void NativeLoop::descriptor_gone(os::NativeSocket fd) {
@@ -78,11 +78,10 @@ Result<void> NativeLoop::may_watch(std::string_view op, os::NativeSocket fd) con
 Result<void> NativeLoop::watch(os::NativeSocket fd, Direction direction,
                                std::function<void()> ready) {
   if (is_closed()) return make_error(Errc::closed, "watch");
-  if (fd < 0) return errno_error_of(EBADF, "watch");
-  if (static_cast<std::size_t>(fd) >= entries_.size()) {
-    entries_.resize(static_cast<std::size_t>(fd) + 1);
-  }
-  Entry& entry = entries_[static_cast<std::size_t>(fd)];
+  if (!os::may_exist(fd)) return errno_error_of(EBADF, "watch");
+  const std::size_t index = os::index_of(fd);
+  if (index >= entries_.size()) entries_.resize(index + 1);
+  Entry& entry = entries_[index];
   const Interest before = entry.interest();
   const Interest wanted{before.read || direction == Direction::read,
                         before.write || direction == Direction::write};

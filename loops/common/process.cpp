@@ -3,7 +3,6 @@
 #include "loops/common/process.hpp"
 
 #include <cerrno>
-#include <csignal>
 #include <utility>
 
 #include "loops/os/process_id.hpp"
@@ -48,7 +47,7 @@ Result<void> open_pipe(Children& children, std::size_t stream, Ends& ends) {
 }
 
 Result<void> open_devnull(std::size_t stream, Ends& ends) {
-  Result<os::UniqueFd> opened = os::open_path("/dev/null", true);
+  Result<os::UniqueFd> opened = os::open_null();
   if (!opened.ok()) return opened.error();
   Result<os::UniqueFd> placed = os::above_standard(std::move(opened).value());
   if (!placed.ok()) return placed.error();
@@ -67,7 +66,7 @@ Result<void> open_streams(Children& children, const ProcessOptions& options,
     if (ends.childs[i]) request.standard[i] = ends.childs[i].get();
   }
   if (options.std_err.kind == Stdio::Kind::std_out) {
-    request.standard[2] = request.standard[1].value_or(1);
+    request.standard[2] = request.standard[1].value_or(os::standard_stream(1));
   }
   return {};
 }
@@ -88,12 +87,12 @@ Result<int> WatchedChildren::start(const os::SpawnRequest& request, ExitWatcher:
   if (!pid.ok()) return pid;
   const Result<void> watched = watcher_->watch(*pid, std::move(ended));
   if (watched.ok()) return pid;
-  if (os::signal_child(*pid, SIGKILL).ok()) (void)os::collect_waiting(*pid);
+  if (os::signal_child(*pid, os::kKillSignal).ok()) (void)os::collect_waiting(*pid);
   return watched.error();
 }
 
 void WatchedChildren::end(int pid) {
-  const Result<void> killed = watcher_->signal(pid, SIGKILL);
+  const Result<void> killed = watcher_->signal(pid, os::kKillSignal);
   if (!watcher_->forget(pid)) return;
   if (killed.ok()) {
     (void)os::collect_waiting(pid);
@@ -125,8 +124,8 @@ class ProcessTransport final : public SubprocessTransport,
   int get_pid() const override { return pid_; }
   std::shared_ptr<BaseTransport> get_pipe_transport(int fd) const override;
   std::optional<int> get_returncode() const override { return returncode_; }
-  Result<void> kill() override { return send_signal(SIGKILL); }
-  Result<void> terminate() override { return send_signal(SIGTERM); }
+  Result<void> kill() override { return send_signal(os::kKillSignal); }
+  Result<void> terminate() override { return send_signal(os::kTerminateSignal); }
   Result<void> send_signal(int signum) override;
 
  private:
@@ -340,7 +339,7 @@ void ProcessTransport::close() {
   }
   // It may have ended this moment, or belong to another user by now.
   if (owner_ != nullptr && !returncode_ && started_here()) {
-    (void)owner_->children_->signal(pid_, SIGKILL);
+    (void)owner_->children_->signal(pid_, os::kKillSignal);
   }
 }
 
@@ -416,7 +415,7 @@ Future<ProcessLink> Processes::start(const ProcessFactory& factory, const Proces
 }
 
 ProcessOptions shell_options(std::string command, ProcessOptions options) {
-  options.argv = {"/bin/sh", "-c", std::move(command)};
+  options.argv = os::shell_words(std::move(command));
   return options;
 }
 

@@ -1,6 +1,7 @@
 // Children of this process: how they end, how one is told of it, and how they are signalled.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -8,6 +9,9 @@
 #include "loops/os/fd.hpp"
 
 namespace loopscope::os {
+
+/// What kill() and terminate() of a process transport send.
+extern const int kKillSignal, kTerminateSignal;
 
 /// How a child ended.
 struct ChildEnd {
@@ -45,5 +49,14 @@ class ChildSignal {
   virtual void drain() noexcept = 0;
 };
 Result<std::unique_ptr<ChildSignal>> listen_to_children();
+
+/// Tells once, from another thread, that a child has ended; its destructor waits for a call that is
+/// under way. Windows.
+class ExitNotice {
+ public:
+  virtual ~ExitNotice() = default;
+};
+/// errors  ESRCH when the child was collected already.
+Result<std::unique_ptr<ExitNotice>> notice_exit(int pid, std::function<void()> ended);
 
 }  // namespace loopscope::os

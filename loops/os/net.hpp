@@ -65,7 +65,8 @@ inline constexpr std::size_t kMostPieces = 1024;
 
 /// Close-on-exec; non-blocking unless said otherwise.
 Result<UniqueFd> open_socket(AddressFamily family, SocketType type, bool blocking = false);
-/// Two connected Unix sockets, close-on-exec.
+/// Two connected sockets, close-on-exec: Unix sockets, or loopback connections where there are
+/// none.
 Result<std::pair<UniqueFd, UniqueFd>> open_socketpair(SocketType type, bool blocking = false);
 Result<void> set_blocking(NativeSocket fd, bool blocking);
 Result<bool> is_blocking(NativeSocket fd);
@@ -90,6 +91,9 @@ void drain_error_queue(NativeSocket fd);
 Result<void> shutdown_write(NativeSocket fd);
 Result<Endpoint> local_address(NativeSocket fd);
 Result<Endpoint> peer_address(NativeSocket fd);
+/// Whether a server asks for SO_REUSEADDR unless told otherwise: on POSIX, where it lets a port be
+/// bound again at once. On Windows it would let two programs have the same port at a time.
+extern const bool kReuseAddress;
 Result<void> set_reuse_address(NativeSocket fd, bool on);
 Result<void> set_reuse_port(NativeSocket fd, bool on);
 Result<void> set_broadcast(NativeSocket fd, bool on);

@@ -19,6 +19,8 @@ struct Pipe {
 };
 /// Close-on-exec, blocking.
 Result<Pipe> open_pipe();
+/// Does a pipe read as if it had ended while nobody has opened it for writing yet? A FIFO does.
+extern const bool kReadsAsEndedBeforeWriter;
 struct Pty {
   UniqueFd master, slave;
 };
@@ -34,6 +36,8 @@ Result<Transfer> write(NativeSocket fd, ByteView data);
 Result<Transfer> writev(NativeSocket fd, std::span<const ByteView> pieces);
 /// Was it opened for writing and not for reading?
 Result<bool> is_write_only(NativeSocket fd);
+/// Has the reader of this writing end gone? For Windows, where pipes have no readiness.
+bool reader_has_gone(NativeSocket pipe);
 Result<UniqueFd> duplicate(NativeSocket fd);
 
 }  // namespace loopscope::os

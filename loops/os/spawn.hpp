@@ -46,6 +46,13 @@ Result<int> spawn(const SpawnRequest& request);
 /// The same descriptor under a number above 2, where no child's standard stream will clobber it.
 Result<UniqueFd> above_standard(UniqueFd fd);
 
+/// The parent's own standard stream, 0 to 2; kInvalid where it has none.
+NativeSocket standard_stream(unsigned index);
+/// What reads as ended and swallows what is written, for both; close-on-exec.
+Result<UniqueFd> open_null();
+/// What runs a command of the shell: {"/bin/sh", "-c", command}.
+std::vector<std::string> shell_words(std::string command);
+
 /// The paths that `executable` may stand for under the environment of `request`.
 std::vector<std::string> search_path(const SpawnRequest& request);
 

@@ -57,7 +57,7 @@ class LentBytes {
 struct Completion {
   std::size_t count = 0;    // bytes moved; 0 of a stream that is received: its end. With the error
                             // of a send: what went out before
-  std::error_code error{};  // system_category(); operation_canceled: by request_cancel
+  std::error_code error{};  // the system's; operation_canceled: by request_cancel
   bool more = false;        // the operation goes on, and another completion will come
   LentBytes data{};         // receive, when the memory came from the pool
   os::UniqueFd accepted{};  // accept: non-blocking, close-on-exec
@@ -135,7 +135,7 @@ class Proactor {
   /// completes what is over.
   ///
   /// timeout  Upper bound; nullopt waits for ever, zero only looks. Never ends early by rounding.
-  /// errors   system_category() only. After an error the proactor must be destroyed.
+  /// errors   The system's only. After an error the proactor must be destroyed.
   virtual Result<void> wait(std::optional<Duration> timeout) = 0;
   /// Makes a wait, or the next one, return soon. Any thread, async-signal-safe.
   virtual void wake() noexcept = 0;

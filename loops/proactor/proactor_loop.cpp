@@ -81,7 +81,7 @@ class ProactorLoop::PollOperation final : public LoopOperation {
 };
 
 Result<void> ProactorLoop::arm(os::NativeSocket fd, Interest interest) {
-  const auto index = static_cast<std::size_t>(fd);
+  const std::size_t index = os::index_of(fd);
   if (index >= polls_.size()) polls_.resize(index + 1);
   auto operation = std::make_shared<PollOperation>(*this, fd, interest);
   if (Result<void> started = start(operation); !started.ok()) return started;
@@ -90,16 +90,16 @@ Result<void> ProactorLoop::arm(os::NativeSocket fd, Interest interest) {
 }
 
 Result<void> ProactorLoop::set_interest(os::NativeSocket fd, Interest, Interest after) {
-  if (static_cast<std::size_t>(fd) < polls_.size()) {
+  if (os::index_of(fd) < polls_.size()) {
     // Its late answer is for a question that nobody asks any more.
-    if (const auto old = std::exchange(polls_[static_cast<std::size_t>(fd)], nullptr)) cancel(*old);
+    if (const auto old = std::exchange(polls_[os::index_of(fd)], nullptr)) cancel(*old);
   }
   return after == Interest{} ? Result<void>() : arm(fd, after);
 }
 
 void ProactorLoop::polled(PollOperation& operation, const Completion& completion) {
   const os::NativeSocket fd = operation.fd;
-  std::shared_ptr<PollOperation>& current = polls_[static_cast<std::size_t>(fd)];
+  std::shared_ptr<PollOperation>& current = polls_[os::index_of(fd)];
   if (current.get() != &operation) return;
   current = nullptr;
   if (!completion.ok()) {
@@ -115,7 +115,7 @@ Result<void> ProactorLoop::rearm() {
   const std::vector<os::NativeSocket> due = std::exchange(to_rearm_, {});
   for (const os::NativeSocket fd : due) {
     const Interest interest = interest_in(fd);
-    if (interest == Interest{} || polls_[static_cast<std::size_t>(fd)]) continue;
+    if (interest == Interest{} || polls_[os::index_of(fd)]) continue;
     if (Result<void> armed = arm(fd, interest); !armed.ok()) return armed;
   }
   return {};

@@ -81,7 +81,7 @@ Completion of(std::size_t count) {
 }
 Completion failed(std::errc why) {
   Completion completion;
-  completion.error = std::error_code(static_cast<int>(why), std::system_category());
+  completion.error = std::error_code(static_cast<int>(why), errno_category());
   return completion;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cerrno>
 
+#include "loops/os/pipe.hpp"
+
 namespace loopscope {
 
 std::shared_ptr<StreamTransport> ProactorLoop::new_stream(os::UniqueFd fd,
@@ -66,7 +68,8 @@ void ProactorStream::start_reading() {
     deliver_soon();
     return;
   }
-  if (!options_.socket && !std::exchange(had_writer_, true)) {
+  const bool may_lack_writer = os::kReadsAsEndedBeforeWriter && !options_.socket;
+  if (may_lack_writer && !std::exchange(had_writer_, true)) {
     // A FIFO that nobody has opened for writing yet reads as if it had ended; only readiness tells.
     watch(Direction::read, [this] {
       unwatch(Direction::read);
@@ -87,7 +90,7 @@ void ProactorStream::stop_reading() {
   if (proactor_loop_ == nullptr) return;
   if (receiving_) {
     proactor_loop_->cancel(*receiving_);
-  } else if (!options_.socket) {
+  } else if (os::kReadsAsEndedBeforeWriter && !options_.socket) {
     unwatch(Direction::read);
     had_writer_ = false;
   }

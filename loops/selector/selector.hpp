@@ -38,7 +38,7 @@ class Selector {
   ///          rounds up, so a wait never ends early.
   /// ready    Appended to, never cleared. At most one entry per descriptor per call.
   /// returns  Success even when nothing is ready: EINTR is success with no entries.
-  /// errors   system_category() only. After an error the selector must be destroyed.
+  /// errors   The system's only. After an error the selector must be destroyed.
   /// thread   The loop's thread only. Blocks; everything else in this class returns at once.
   virtual Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) = 0;
 

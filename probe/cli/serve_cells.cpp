@@ -1,6 +1,6 @@
 // loopscope serve-cells: the process that the cells of a run are forked from.
-#include "harness/cell_server.hpp"
 #include "harness/exit_code.hpp"
+#include "harness/posix/fork_server.hpp"
 #include "probe/cli/command.hpp"
 
 namespace loopscope::commands::serve_cells {

@@ -1,10 +1,10 @@
 // Datagram endpoints: Unix names, IPv6 scopes, dissolved connections, and many datagrams at once.
 #include <array>
 
-#include "harness/posix/interfaces.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/interfaces.hpp"
 
 namespace loopscope::scenarios::udp_addresses {
 namespace {
@@ -20,7 +20,7 @@ WatchedDatagram endpoint_at(Context& cx, const Endpoint& name) {
   return open_endpoint(cx, std::move(options));
 }
 Datagram arrival(Context& cx, DatagramPeer& peer) {
-  cx.run_until([&] { return posix::readable(peer.native()); });
+  cx.run_until([&] { return tools::readable(peer.native()); });
   return peer.recvfrom();
 }
 
@@ -43,7 +43,7 @@ void unix_names(Context& cx) {
 }
 
 void scoped_addresses(Context& cx) {
-  const std::optional<Endpoint> local = posix::link_local_address();
+  const std::optional<Endpoint> local = tools::link_local_address();
   if (!local) cx.skip("this host has no link-local IPv6 address");
   DatagramPeer peer = peer_at(*local);
   const WatchedDatagram open = endpoint_at(cx, *local);
@@ -96,7 +96,7 @@ void many_at_once(Context& cx) {
   cx.at_least(open->get_write_buffer_size(), huge.size(), "most of them have to wait");
   std::size_t next = 0;
   cx.run_until([&] {
-    while (next < kMany && posix::readable(peer.native())) {
+    while (next < kMany && tools::readable(peer.native())) {
       if (next == kImpossible) ++next;
       cx.equal(text(peer.recvfrom().data), numbered(next++), "each datagram, whole and in order");
     }

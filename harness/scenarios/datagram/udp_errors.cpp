@@ -1,7 +1,7 @@
 // Datagram endpoints: errors reach the protocol and leave the endpoint alive.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::udp_errors {
 namespace {
@@ -58,7 +58,7 @@ void refused_unconnected(Context& cx) {
 void error_queue_does_not_spin(Context& cx) {
   SilentPort silent(cx);
   Socket socket = cx.datagram_socket();
-  posix::enable_error_queue(socket.native());
+  tools::enable_error_queue(socket.native());
   const WatchedDatagram open = connected_to(cx, silent.peer.address(), std::move(socket));
   cx.ok(open->sendto(view("anybody?")), "sending itself succeeds");
   cx.run_until([&] { return !open.seen->errors.empty(); });
@@ -72,10 +72,10 @@ void wrong_peer(Context& cx) {
   cx.refused(open->sendto(view("astray"), &wrong), "another address is refused");
   cx.ok(open->sendto(view("at home"), &right), "the peer's own address is accepted");
 
-  cx.run_until([&] { return posix::readable(peer.native()); });
+  cx.run_until([&] { return tools::readable(peer.native()); });
   cx.equal(text(peer.recvfrom().data), "at home", "only that one reaches the peer");
   turn(cx);
-  cx.is_true(!posix::readable(stranger.native()), "nothing reaches the stranger");
+  cx.is_true(!tools::readable(stranger.native()), "nothing reaches the stranger");
 }
 
 constexpr CapSet kNeeds{Cap::create_datagram_endpoint};

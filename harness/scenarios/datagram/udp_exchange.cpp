@@ -1,14 +1,14 @@
 // Datagram endpoints: what is sent arrives, whole, in order and from the right address.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::udp_exchange {
 namespace {
 
 /// What arrives at a peer, once it has arrived: turning the loop, never blocking it.
 Datagram arrival(Context& cx, DatagramPeer& peer) {
-  cx.run_until([&] { return posix::readable(peer.native()); });
+  cx.run_until([&] { return tools::readable(peer.native()); });
   return peer.recvfrom();
 }
 

@@ -1,9 +1,9 @@
 // Datagram endpoints: broadcast, shared ports and sockets of the caller.
 #include <cerrno>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::udp_options {
 namespace {
@@ -20,7 +20,7 @@ void broadcast(Context& cx) {
   options.allow_broadcast = true;
   const WatchedDatagram open = open_endpoint(cx, std::move(options));
   cx.ok(open->sendto(view("who is there?"), &everybody), "a broadcast can be sent");
-  cx.run_until([&] { return posix::readable(hearer.native()) || !open.seen->errors.empty(); });
+  cx.run_until([&] { return tools::readable(hearer.native()) || !open.seen->errors.empty(); });
   cx.is_true(open.seen->errors.empty(), "no error is reported");
 
   answerer.sendto("me", hearer.recvfrom().sender);
@@ -31,9 +31,9 @@ void broadcast(Context& cx) {
 void port_is_not_shared(Context& cx) {
   const WatchedDatagram open = open_endpoint(cx);
   const os::UniqueFd intruder = os::open_socket(AddressFamily::ipv4, SocketType::datagram).value();
-  posix::set_socket_flag(intruder.get(), posix::SocketFlag::reuse_address, true);
+  tools::set_socket_flag(intruder.get(), tools::SocketFlag::reuse_address, true);
   cx.refused(os::bind(intruder.get(), address_of(*open.transport)),
-             std::error_code(EADDRINUSE, std::system_category()),
+             std::error_code(EADDRINUSE, errno_category()),
              "another socket that allows sharing cannot take the endpoint's port");
 }
 

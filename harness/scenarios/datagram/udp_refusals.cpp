@@ -33,7 +33,7 @@ DatagramOptions bound_to(const Endpoint& address) {
 
 void bad_sockets(Context& cx) {
   Socket closed, stream = cx.stream_pair().subject, pipe(std::move(cx.pipe().write));
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   refusal(cx, with(closed), "a closed socket");
   refusal(cx, with(stream), "a stream socket");
   refusal(cx, with(pipe), "a pipe");
@@ -48,7 +48,7 @@ void bad_addresses(Context& cx) {
   const os::UniqueFd other =
       ours(os::open_socket(AddressFamily::unix_domain, SocketType::datagram));
   ours(os::bind(other.get(), ours(Endpoint::unix_path(name))));
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   const auto code = [&](DatagramOptions options, std::string_view what) {
     return error_name(refusal(cx, std::move(options), what).code);
   };

@@ -1,7 +1,7 @@
 // Datagram endpoints: a full queue, closing with and without it, and a flood.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::udp_sending {
 namespace {
@@ -42,7 +42,7 @@ struct FullEndpoint {
   }
   /// Reads at the peer whatever is there; every datagram has to be the next one, and whole.
   void drain(Context& cx) {
-    while (posix::readable(peer.native()) && received < sent) {
+    while (tools::readable(peer.native()) && received < sent) {
       const std::string want = std::to_string(received) + std::string(400, '.');
       cx.equal(text(peer.recvfrom().data), want, "queued datagrams arrive whole and in order");
       ++received;
@@ -101,7 +101,7 @@ void silent_after_close(Context& cx) {
   cx.refused(open->sendto(view("late"), &to), Errc::closed, "sendto after close() is refused");
   turn(cx);
   cx.equal(open.seen->texts(), std::vector<std::string>{"one"}, "no datagram follows close()");
-  cx.is_true(!posix::readable(peer.native()), "nothing is sent after close()");
+  cx.is_true(!tools::readable(peer.native()), "nothing is sent after close()");
 
   const WatchedDatagram aborted = open_endpoint(cx);
   aborted->abort();

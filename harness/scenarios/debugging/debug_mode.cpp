@@ -10,6 +10,7 @@
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::debug_mode {
 namespace {
@@ -102,9 +103,9 @@ void slow_callback_named(Context& cx) {
         "add_reader");
   pair.peer.send("x");
   named("descriptor " + std::to_string(fd), "the report of a reader");
-  cx.ok(loop.add_signal_handler(SIGUSR1, Sluggish()), "add_signal_handler");
-  posix::raise_in_process(SIGUSR1);
-  named("signal " + std::to_string(SIGUSR1), "the report of a signal's handler");
+  cx.ok(loop.add_signal_handler(tools::kUserSignal, Sluggish()), "add_signal_handler");
+  tools::raise_in_process(tools::kUserSignal);
+  named("signal " + std::to_string(tools::kUserSignal), "the report of a signal's handler");
 
   os::Pipe pipe = cx.pipe();
   const WatchedStream reader = connect_reader(cx, std::move(pipe.read));

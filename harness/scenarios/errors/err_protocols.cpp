@@ -37,16 +37,18 @@ void data_received_throws(Context& cx) {
 }
 
 /// Without those that the loop says are its own: it may open one more when it first needs it.
-std::vector<int> descriptors_of_others(Context& cx) {
+std::vector<os::NativeSocket> descriptors_of_others(Context& cx) {
   const std::vector<os::NativeSocket> own = cx.loop().backend().internal_descriptors;
-  std::vector<int> open = cx.open_descriptors();
-  std::erase_if(open, [&](int fd) { return std::find(own.begin(), own.end(), fd) != own.end(); });
+  std::vector<os::NativeSocket> open = cx.open_descriptors();
+  std::erase_if(open, [&](os::NativeSocket fd) {
+    return std::find(own.begin(), own.end(), fd) != own.end();
+  });
   return open;
 }
 
 void made_and_lost_throw(Context& cx) {
   mark_reports(cx);
-  const std::vector<int> before = descriptors_of_others(cx);
+  const std::vector<os::NativeSocket> before = descriptors_of_others(cx);
   os::Pipe pipe = cx.pipe();
   const auto seen = std::make_shared<StreamRecorder>(cx);
   seen->on_made = [] { throw std::runtime_error("in connection_made"); };

@@ -2,16 +2,16 @@
 #include <cerrno>
 #include <system_error>
 
-#include "harness/posix/signal_storm.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
+#include "harness/tools/signal_storm.hpp"
 
 namespace loopscope::scenarios::err_system {
 namespace {
 
 using namespace std::chrono_literals;
 
-std::error_code code_of(int number) { return {number, std::system_category()}; }
+std::error_code code_of(int number) { return {number, errno_category()}; }
 
 Coro<void> refused(Context& cx) {
   Socket socket = Socket::make(AddressFamily::ipv4, SocketType::stream).value();
@@ -49,7 +49,7 @@ Coro<void> echo_once(Context& cx, std::size_t size) {
   const Result<void> connected = co_await connecting;
   cx.ok(connected, "sock_connect under a storm of signals");
   cx.thread([&cx, &listener, size] {
-    const posix::Blocked spared(SIGALRM);
+    const tools::Blocked spared(SIGALRM);
     Peer peer = cx.accept_from(listener);
     peer.send(text(peer.recv_exactly(size)));
   });
@@ -68,7 +68,7 @@ Coro<void> echo_once(Context& cx, std::size_t size) {
 }
 
 void interrupted_everywhere(Context& cx) {
-  const posix::SignalStorm storm(1ms);
+  const tools::SignalStorm storm(1ms);
   for (int rounds = 0; rounds < 400 && storm.interruptions() < 60; ++rounds) {
     cx.run(echo_once(cx, 100'000));
     cx.loop().call_later(2ms, [&] { cx.loop().stop(); });

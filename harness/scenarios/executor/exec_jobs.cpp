@@ -7,12 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include "harness/posix/descriptor_tools.hpp"
-#include "harness/posix/forked.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/busy_pool.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
+#include "harness/tools/forked.hpp"
 
 namespace loopscope::scenarios::exec_jobs {
 namespace {
@@ -72,7 +72,7 @@ void done_after_close(Context& cx) {
 }
 
 void own_pool_after_close(Context& cx) {
-  const std::size_t before = posix::thread_count();
+  const std::size_t before = tools::thread_count();
   std::latch go(1);
   std::atomic<int> ended{0};
   {
@@ -84,7 +84,7 @@ void own_pool_after_close(Context& cx) {
     go.count_down();
   }
   cx.equal(ended.load(), 2, "jobs that have run when the loop is gone");
-  cx.equal(posix::thread_count(), before, "threads when the loop is gone");
+  cx.equal(tools::thread_count(), before, "threads when the loop is gone");
 }
 
 void shutdown_waits(Context& cx) {
@@ -176,7 +176,7 @@ void after_fork(Context& cx) {
   const std::shared_ptr<Executor> pool = make_thread_pool(2);
   auto before = cx.loop().run_in_executor([] { return 1; }, pool);
   cx.equal(await_outcome(cx, before).value(), 1, "a job before the fork");
-  cx.equal(posix::in_forked_child([&] { return child_with_pools(cx, pool); }), 0,
+  cx.equal(tools::in_forked_child([&] { return child_with_pools(cx, pool); }), 0,
            "a child whose pools work, an inherited one among them");
   auto after = cx.loop().run_in_executor([] { return 2; }, pool);
   cx.equal(await_outcome(cx, after).value(), 2, "a job of the parent after the fork");

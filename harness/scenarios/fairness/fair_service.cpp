@@ -4,6 +4,7 @@
 
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::fair_service {
 namespace {
@@ -99,21 +100,21 @@ void signal_storm(Context& cx) {
   Others others(cx);
   int arrivals = 0;
   std::string missing;
-  cx.ok(loop.add_signal_handler(SIGUSR1,
+  cx.ok(loop.add_signal_handler(tools::kUserSignal,
                                 [&] {
                                   if (++arrivals == 50) others.set_off();
                                   if (arrivals == 5050 || others.all()) {
                                     missing = others.missing();
                                     return loop.stop();
                                   }
-                                  std::raise(SIGUSR1);
+                                  std::raise(tools::kUserSignal);
                                 }),
         "add_signal_handler");
-  std::raise(SIGUSR1);
+  std::raise(tools::kUserSignal);
   cx.run_forever();
   cx.note("signals_until_served", arrivals - 50, "count");
   cx.equal(missing, "", "what 5000 signals kept from running");
-  cx.ok(loop.remove_signal_handler(SIGUSR1), "remove_signal_handler");
+  cx.ok(loop.remove_signal_handler(tools::kUserSignal), "remove_signal_handler");
   turn(cx, 3);
 }
 

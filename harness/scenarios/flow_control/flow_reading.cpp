@@ -1,7 +1,7 @@
 // Flow control of reading: pause_reading and resume_reading.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::flow_reading {
 namespace {

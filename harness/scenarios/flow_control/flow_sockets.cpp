@@ -76,7 +76,7 @@ void several_wait(Context& cx) {
     } else {
       cx.is_true(run_patiently(cx,
                                [&] {
-                                 if (posix::readable(client.native()))
+                                 if (tools::readable(client.native()))
                                    got += text(client.recv(1 << 20));
                                  return got.size() >= big.size() + 17;
                                }),

@@ -1,7 +1,7 @@
 // Flow control of writing: water marks, pause_writing and resume_writing.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::flow_writing {
 namespace {
@@ -23,7 +23,7 @@ struct FullPipe {
   /// Reads at the peer until everything that was written has come.
   void drain() {
     cx_.run_until([&] {
-      const std::size_t here = posix::bytes_waiting(peer.native());
+      const std::size_t here = tools::bytes_waiting(peer.native());
       if (here > 0) drained += text(peer.recv(here));
       return drained.size() >= written;
     });
@@ -134,7 +134,7 @@ void write_inside_callbacks(Context& cx) {
 void size_of_the_buffer(Context& cx) {
   FullPipe full(cx);
   full.write(12'345);
-  const std::size_t in_pipe = posix::bytes_waiting(full.peer.native());
+  const std::size_t in_pipe = tools::bytes_waiting(full.peer.native());
   cx.equal(full.buffered(), full.written - in_pipe, "bytes that the system has not taken");
   full.drain();
   cx.equal(full.buffered(), 0u, "none once all were taken");

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "harness/build_info.hpp"
-#include "harness/posix/forked.hpp"
-#include "harness/posix/inheritance.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 #include "harness/scenarios/works.hpp"
+#include "harness/tools/forked.hpp"
+#include "harness/tools/inheritance.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::fork_children {
 namespace {
@@ -53,7 +53,7 @@ void parent_hears(Context& cx, Watched& watched) {
 void child_makes_its_own(Context& cx) {
   Watched watched(cx);
   cx.loop().call_soon([&] {
-    cx.equal(posix::in_forked_child([&] { return new_loop_works(cx); }), 0,
+    cx.equal(tools::in_forked_child([&] { return new_loop_works(cx); }), 0,
              "a child that makes, runs and closes a loop");
   });
   cx.run_once();
@@ -63,11 +63,11 @@ void child_makes_its_own(Context& cx) {
 
 void child_takes_apart(Context& cx) {
   Watched first(cx), second(cx);
-  const int removed = posix::in_forked_child(
+  const int removed = tools::in_forked_child(
       [&] { return cx.loop().remove_reader(first.pair.subject).ok() ? 0 : 1; });
   cx.equal(removed, 0, "a child that removes a reader of the inherited loop");
   parent_hears(cx, first);
-  const int closed = posix::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; });
+  const int closed = tools::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; });
   cx.equal(closed, 0, "a child that closes the inherited loop");
   parent_hears(cx, first);
   parent_hears(cx, second);
@@ -76,7 +76,7 @@ void child_takes_apart(Context& cx) {
 
 void child_leaves_processes(Context& cx) {
   const Child cat = start(cx, {"cat"});
-  const int closed = posix::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; });
+  const int closed = tools::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; });
   cx.equal(closed, 0, "a child that closes the inherited loop");
   pipe_of(cat, 0)->write(view("still here"));
   const auto answered = [&] { return cat.seen->out == "still here" || cat.seen->exited > 0; };
@@ -90,7 +90,7 @@ void child_closes_inside_a_callback(Context& cx) {
   Watched watched(cx);
   int closed = -1;
   cx.loop().call_soon(
-      [&] { closed = posix::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; }); });
+      [&] { closed = tools::in_forked_child([&] { return cx.loop().close().ok() ? 0 : 1; }); });
   cx.run_once();
   cx.note("close_in_the_child_of_a_callback", closed == 0 ? "taken" : "refused");
   if (closed > 1 || closed < 0) {
@@ -101,13 +101,13 @@ void child_closes_inside_a_callback(Context& cx) {
 }
 
 void signals_stay_apart(Context& cx) {
-  const posix::Disposition standard(SIGUSR1, posix::Disposition::Kind::standard);
+  const tools::Disposition standard(SIGUSR1, tools::Disposition::Kind::standard);
   int calls = 0;
   cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&calls] { ++calls; }), "add_signal_handler");
-  (void)posix::raise_in_child(SIGUSR1);  // How the child ends is its own affair.
+  (void)tools::raise_in_child(SIGUSR1);  // How the child ends is its own affair.
   for (int i = 0; i < 25; ++i) cx.run_once();
   cx.equal(calls, 0, "calls in the parent for a signal of the child");
-  posix::raise_in_process(SIGUSR1);
+  tools::raise_in_process(SIGUSR1);
   cx.is_true(run_patiently(cx, [&] { return calls > 0; }), "a signal of the parent's own");
   cx.ok(cx.loop().remove_signal_handler(SIGUSR1), "remove_signal_handler");
 }
@@ -129,34 +129,34 @@ void threads_do_not_hinder(Context& cx) {
     return (*made)->close().ok() ? 0 : 3;
   };
   for (int i = 0; i < 20; ++i) {
-    cx.equal(posix::in_forked_child(child), 0, "a child of a process whose pool is at work");
+    cx.equal(tools::in_forked_child(child), 0, "a child of a process whose pool is at work");
   }
   go.count_down();
   for (auto& job : jobs) cx.ok(await_outcome(cx, job), "a job of the parent");
 }
 
 void nothing_passes_exec(Context& cx) {
-  const std::vector<int> before = posix::descriptors_after_exec();
+  const std::vector<int> before = tools::descriptors_after_exec();
   const std::unique_ptr<EventLoop> other = cx.new_loop();
   cx.equal(works(*other), 0, "a timer, a reader and a threadsafe call");
   auto job = other->run_in_executor([] {});
   cx.ok(other->run_until_complete(job), "a job");
-  cx.equal(posix::descriptors_after_exec(), before, "descriptors that a new program would get");
+  cx.equal(tools::descriptors_after_exec(), before, "descriptors that a new program would get");
   cx.ok(other->close(), "close");
 }
 
 void continued_in_the_child(Context& cx) {
   Watched watched(cx);
-  const int child = posix::in_forked_child([&] { return works(cx.loop()); });
+  const int child = tools::in_forked_child([&] { return works(cx.loop()); });
   parent_hears(cx, watched);
   cx.equal(works(cx.loop()), 0, "the parent's loop afterwards");
   if (child != 0) cx.diverges("not in a child", "the loop works on", "trouble " + show(child));
 }
 
 void daemon_runs(Context& cx) {
-  cx.equal(posix::in_daemon([&] { return new_loop_works(cx); }), 0,
+  cx.equal(tools::in_daemon([&] { return new_loop_works(cx); }), 0,
            "a daemon that makes its loop after it has left");
-  const int inherited = posix::in_daemon([&] { return works(cx.loop()); });
+  const int inherited = tools::in_daemon([&] { return works(cx.loop()); });
   if (inherited != 0) {
     cx.diverges("not with an inherited loop", "the loop works on", "trouble " + show(inherited));
   }

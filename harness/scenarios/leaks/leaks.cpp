@@ -1,9 +1,10 @@
 // What closed transports, cancelled timers and closed loops leave behind: nothing.
 #include <csignal>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::leaks {
 namespace {
@@ -46,9 +47,9 @@ void failed_adoption(Context& cx) {
   turn(cx);
   const std::size_t before = descriptors(cx);
   const auto factory = [] { return std::make_shared<Protocol>(); };
-  auto file = cx.loop().connect_read_pipe(factory, posix::create_file(cx.temp_path("file"), "x"));
+  auto file = cx.loop().connect_read_pipe(factory, tools::create_file(cx.temp_path("file"), "x"));
   cx.refused(cx.loop().run_until_complete(file), "a regular file");
-  auto folder = cx.loop().connect_write_pipe(factory, posix::open_directory(cx.temp_dir()));
+  auto folder = cx.loop().connect_write_pipe(factory, tools::open_directory(cx.temp_dir()));
   cx.refused(cx.loop().run_until_complete(folder), "a directory");
   {
     const DatagramPeer owner = cx.datagram_peer();
@@ -74,18 +75,18 @@ void timers_drop_captures(Context& cx) {
 }
 
 void no_threads_left(Context& cx) {
-  const std::size_t before = posix::thread_count();
+  const std::size_t before = tools::thread_count();
   {
     const std::unique_ptr<EventLoop> loop = cx.new_loop();
     os::Pipe pipe = cx.pipe();
     const auto factory = [] { return std::make_shared<Protocol>(); };
     auto reading = loop->connect_read_pipe(factory, std::move(pipe.read));
     cx.ok(loop->run_until_complete(reading), "connect_read_pipe");
-    cx.ok(loop->add_signal_handler(SIGUSR1, [] {}), "add_signal_handler");
-    cx.note("threads_meanwhile", static_cast<double>(posix::thread_count() - before), "count");
+    cx.ok(loop->add_signal_handler(tools::kUserSignal, [] {}), "add_signal_handler");
+    cx.note("threads_meanwhile", static_cast<double>(tools::thread_count() - before), "count");
     cx.ok(loop->close(), "close");
   }
-  cx.equal(posix::thread_count(), before, "threads after a loop was used and closed");
+  cx.equal(tools::thread_count(), before, "threads after a loop was used and closed");
 }
 
 void closed_once(Context& cx) {
@@ -104,14 +105,14 @@ void closed_once(Context& cx) {
   turn(cx);
 
   std::vector<os::UniqueFd> newcomers;  // These get the numbers that have become free.
-  for (int i = 0; i < 12; ++i) newcomers.push_back(posix::open_directory(cx.temp_dir()));
+  for (int i = 0; i < 12; ++i) newcomers.push_back(tools::open_directory(cx.temp_dir()));
   reader->close(), reader->abort();
   failing->close(), failing->abort();
   writer->close(), writer->abort();
   endpoint->close(), endpoint->abort();
   turn(cx);
   for (const os::UniqueFd& newcomer : newcomers) {
-    cx.is_true(posix::is_open(newcomer.get()), "a descriptor of somebody else stays open");
+    cx.is_true(tools::is_open(newcomer.get()), "a descriptor of somebody else stays open");
   }
 }
 

@@ -1,8 +1,8 @@
 // Lifecycle: closing a loop, and what is left of it afterwards.
 #include <memory>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::life_closing {
 namespace {
@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 void close_twice(Context& cx) {
   cx.ok(cx.loop().close(), "the first close()");
   const os::Pipe one = cx.pipe(), two = cx.pipe(), three = cx.pipe();  // take the freed numbers
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   cx.ok(cx.loop().close(), "the second close()");
   cx.equal(cx.open_descriptors(), before, "what others opened between the two is still open");
 }
@@ -72,7 +72,7 @@ void close_discards(Context& cx) {
 
 void many_loops(Context& cx) {
   constexpr int kWarmUp = 20, kLoops = 400;
-  std::vector<int> before;
+  std::vector<os::NativeSocket> before;
   for (int i = 0; i < kWarmUp + kLoops; ++i) {
     const std::unique_ptr<EventLoop> one = cx.new_loop();
     one->call_later(0ms, [&] { one->stop(); });
@@ -85,7 +85,7 @@ void many_loops(Context& cx) {
 
 /// Descriptors up to the highest open number, so that every number below it is taken.
 std::vector<os::UniqueFd> fill_holes(Context& cx) {
-  const int highest = cx.open_descriptors().back();
+  const os::NativeSocket highest = cx.open_descriptors().back();
   std::vector<os::UniqueFd> fillers;
   fillers.push_back(cx.pipe().read);
   while (fillers.back().get() <= highest) {
@@ -97,7 +97,7 @@ std::vector<os::UniqueFd> fill_holes(Context& cx) {
 void construction_fails(Context& cx) {
   const std::vector<os::UniqueFd> fillers = fill_holes(cx);
   const auto full = static_cast<std::size_t>(fillers.back().get()) + 1;
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   unsigned refusals = 0;
   for (std::size_t spare = 0; spare < 8; ++spare) {
     cx.lower_descriptor_limit(full + spare);
@@ -115,7 +115,7 @@ void construction_fails(Context& cx) {
 }
 
 void dropped_unclosed(Context& cx) {
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   std::unique_ptr<EventLoop> dropped = cx.new_loop();
   dropped->call_later(1h, [&] { cx.mark("a callback ran"); });
   dropped->call_soon([&] { dropped->stop(); });
@@ -127,10 +127,10 @@ void dropped_unclosed(Context& cx) {
 
 void signal_between_runs(Context& cx) {
   EventLoop& loop = cx.loop();
-  cx.ok(loop.add_signal_handler(SIGUSR1, [&] { cx.mark("signal"), loop.stop(); }),
+  cx.ok(loop.add_signal_handler(tools::kUserSignal, [&] { cx.mark("signal"), loop.stop(); }),
         "add_signal_handler");
   cx.run_once();
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(tools::kUserSignal);
   cx.mark("raised while stopped");
   loop.call_later(1h, [] {});
   cx.run_forever();

@@ -61,7 +61,7 @@ void ten_thousand(Context& cx) {
   Serving serving(cx);
   serving.open_unix('\0' + cx.temp_dir());  // Unix: no port is used up, none lingers
   serving.received.reserve(4 * 4 * count);
-  const std::size_t empty = posix::heap_in_use();
+  const std::size_t empty = tools::heap_in_use();
   {
     constexpr unsigned kRounds = 3;
     Talkers talkers(cx, serving.address(), count, kRounds);
@@ -70,7 +70,7 @@ void ten_thousand(Context& cx) {
       cx.run_until([&] { return talkers.done() >= round; });
       cx.equal(talkers.echoes(), round * count, "echoes after round " + show(round));
       cx.equal(serving.made, count, "connections");
-      used[round] = posix::heap_in_use();
+      used[round] = tools::heap_in_use();
       talkers.release(round);
     }
     const auto grown = [&](unsigned from, unsigned to) {
@@ -90,7 +90,7 @@ void ten_thousand(Context& cx) {
   serving.server->close();
   turn(cx, 3);
   cx.note("growth_at_the_end",
-          static_cast<double>(posix::heap_in_use()) - static_cast<double>(empty), "bytes");
+          static_cast<double>(tools::heap_in_use()) - static_cast<double>(empty), "bytes");
 }
 
 constexpr std::string_view kApi[] = {"create_unix_server", "Protocol.data_received",

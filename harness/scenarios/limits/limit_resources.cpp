@@ -8,7 +8,7 @@ namespace loopscope::scenarios::limit_resources {
 namespace {
 
 std::size_t highest_descriptor(const Context& cx) {
-  const std::vector<int> open = cx.open_descriptors();
+  const std::vector<os::NativeSocket> open = cx.open_descriptors();
   return static_cast<std::size_t>(*std::max_element(open.begin(), open.end()));
 }
 

@@ -66,7 +66,8 @@ void full_set(Context& cx) {
 }
 
 // Watches a socket under a given number; false when the loop refused it, cleanly.
-bool serves_number(Context& cx, int number) {
+bool serves_number(Context& cx, int wanted) {
+  const auto number = static_cast<os::NativeSocket>(wanted);
   EventLoop& loop = cx.loop();
   StreamPair pair = cx.stream_pair();
   const os::UniqueFd watched = duplicate_at(cx, pair.subject.native(), number);

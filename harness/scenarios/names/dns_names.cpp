@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "harness/posix/hosts_file.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/busy_pool.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/hosts_file.hpp"
 #include "loops/os/resolve.hpp"
 
 namespace loopscope::scenarios::dns_names {
@@ -31,7 +31,7 @@ std::string spell(const Result<NameInfo>& answer) {
 }
 
 std::string known_name(Context& cx) {
-  std::string name = posix::hosts_file_name();
+  std::string name = tools::hosts_file_name();
   if (name.empty()) cx.skip("the hosts file of this machine has no name for a loopback address");
   return name;
 }
@@ -77,7 +77,7 @@ void names_beside_jobs(Context& cx) {
 }
 
 void scope_is_kept(Context& cx) {
-  const std::string interface = posix::loopback_interface();
+  const std::string interface = tools::loopback_interface();
   const std::string host = "fe80::1%" + interface;
   if (interface.empty() || !Endpoint::ip(host, 0).ok()) cx.skip("no scoped address here");
   auto lookup = cx.loop().getaddrinfo(host, "9");

@@ -1,7 +1,7 @@
 // Pipe transports: which descriptors are taken, and what happens to their flags.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::pipe_descriptors {
 namespace {
@@ -10,7 +10,7 @@ void regular_files_are_refused(Context& cx) {
   for (const bool for_reading : {true, false}) {
     const auto seen = std::make_shared<StreamRecorder>(cx);
     const auto factory = [&] { return seen; };
-    os::UniqueFd file = posix::create_file(cx.temp_path("file"), "content");
+    os::UniqueFd file = tools::create_file(cx.temp_path("file"), "content");
     auto made = for_reading ? cx.loop().connect_read_pipe(factory, std::move(file))
                             : cx.loop().connect_write_pipe(factory, std::move(file));
     cx.refused(cx.loop().run_until_complete(made), Errc::invalid_argument, "a regular file");
@@ -22,7 +22,7 @@ void regular_files_are_refused(Context& cx) {
 void null_device(Context& cx) {
   const auto seen = std::make_shared<StreamRecorder>(cx);
   auto made = cx.loop().connect_read_pipe([&] { return seen; },
-                                          posix::open_path("/dev/null", posix::Access::read));
+                                          tools::open_path("/dev/null", tools::Access::read));
   const Result<Link> link = cx.loop().run_until_complete(made);
   cx.note("answer", link.ok() ? "accepted" : to_string(link.error()));
   if (!link.ok()) {
@@ -57,7 +57,7 @@ void two_directions(Context& cx) {
   turn(cx);
   cx.equal(writer.seen->lost, 0u, "inbound data does not end the writer");
   writer->write(view("pong"));
-  cx.run_until([&] { return posix::bytes_waiting(pair.peer.native()) == 4; });
+  cx.run_until([&] { return tools::bytes_waiting(pair.peer.native()) == 4; });
   cx.equal(text(pair.peer.recv(4)), "pong", "the writer works beside the reader");
   writer->close();
   cx.run_until([&] { return writer.seen->lost > 0; });
@@ -68,7 +68,7 @@ void two_directions(Context& cx) {
 
 void small_pipe(Context& cx) {
   os::Pipe pipe = cx.pipe();
-  const std::size_t capacity = posix::set_pipe_capacity(pipe.write.get(), 4'096);
+  const std::size_t capacity = tools::set_pipe_capacity(pipe.write.get(), 4'096);
   cx.note("capacity", static_cast<double>(capacity), "bytes");
   const WatchedStream writer = connect_writer(cx, std::move(pipe.write));
   const WatchedStream reader = connect_reader(cx, std::move(pipe.read));

@@ -1,7 +1,7 @@
 // Read pipe transports: data, end, error, and FIFOs.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::pipe_reading {
 namespace {
@@ -72,10 +72,10 @@ void pause_close_resume(Context& cx) {
 /// A FIFO of this cell, and its read end in a transport.
 struct Fifo {
   explicit Fifo(Context& cx) : path(cx.temp_path("fifo")) {
-    os::make_fifo(path).value();
-    reader = connect_reader(cx, posix::open_path(path, posix::Access::read));
+    ours(os::make_fifo(path));
+    reader = connect_reader(cx, tools::open_path(path, tools::Access::read));
   }
-  Peer open_writer() const { return Peer(posix::open_path(path, posix::Access::write)); }
+  Peer open_writer() const { return Peer(tools::open_path(path, tools::Access::write)); }
   std::string path;
   WatchedStream reader;
 };

@@ -11,9 +11,9 @@ namespace {
 void fifo_writer(Context& cx) {
   const std::string path = cx.temp_path("fifo");
   ours(os::make_fifo(path));
-  Peer reader(posix::open_path(path, posix::Access::read));
+  Peer reader(tools::open_path(path, tools::Access::read));
   ours(os::set_blocking(reader.native(), true));
-  const WatchedStream writer = connect_writer(cx, posix::open_path(path, posix::Access::write));
+  const WatchedStream writer = connect_writer(cx, tools::open_path(path, tools::Access::write));
   writer->write(view("through a name"));
   cx.equal(read_exactly(cx, reader, 14), "through a name", "bytes that arrive");
   reader.close();
@@ -36,7 +36,7 @@ void two_way_fifo(Context& cx) {
 
 void bad_descriptors(Context& cx) {
   os::Pipe pipe = cx.pipe();
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   const auto attempt = [&](os::UniqueFd fd, bool reading, std::string_view what) {
     const auto seen = std::make_shared<StreamRecorder>(cx);
     const auto factory = [&] { return seen; };
@@ -51,7 +51,7 @@ void bad_descriptors(Context& cx) {
   const auto copy = [](const os::UniqueFd& fd) { return ours(os::duplicate(fd.get())); };
   for (const bool reading : {true, false}) {
     attempt(os::UniqueFd(), reading, "no descriptor");
-    attempt(posix::open_directory(cx.temp_dir()), reading, "a directory");
+    attempt(tools::open_directory(cx.temp_dir()), reading, "a directory");
     attempt(copy(reading ? pipe.write : pipe.read), reading, "the wrong end of a pipe");
   }
   cx.equal(cx.open_descriptors(), before, "the open descriptors");

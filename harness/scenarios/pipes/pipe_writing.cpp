@@ -1,7 +1,7 @@
 // Write pipe transports: a peer that leaves, one that talks back, and what close() still sends.
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::pipe_writing {
 namespace {
@@ -73,7 +73,7 @@ void close_flushes(Context& cx) {
 }
 
 void broken_pipe_is_an_error(Context& cx) {
-  const posix::Disposition deadly(SIGPIPE, posix::Disposition::Kind::standard);
+  const tools::Disposition deadly(tools::kBrokenPipeSignal, tools::Disposition::Kind::standard);
   os::Pipe pipe = cx.pipe();
   const WatchedStream writer = connect_writer(cx, std::move(pipe.write));
   pipe.read.reset();
@@ -82,7 +82,8 @@ void broken_pipe_is_an_error(Context& cx) {
   cx.run_until([&] { return writer.seen->lost > 0; });
   turn(cx);
   cx.expect_trace({"made", "lost"});
-  cx.equal(posix::disposition(SIGPIPE), "default", "SIGPIPE stays as children should inherit it");
+  cx.equal(tools::disposition(tools::kBrokenPipeSignal), "default",
+           "SIGPIPE stays as children should inherit it");
 }
 
 constexpr CapSet kNeeds{Cap::pipes};

@@ -2,9 +2,9 @@
 #include <memory>
 #include <thread>
 
-#include "harness/posix/forked.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
+#include "harness/tools/forked.hpp"
 #include "loops/current.hpp"
 
 namespace loopscope::scenarios::loops_per_thread {
@@ -106,7 +106,7 @@ int child_of_a_run(Context& cx) {
 void new_after_fork(Context& cx) {
   EventLoop& loop = cx.loop();
   loop.call_soon([&] {
-    cx.equal(posix::in_forked_child([&] { return child_of_a_run(cx); }), 0,
+    cx.equal(tools::in_forked_child([&] { return child_of_a_run(cx); }), 0,
              "a child without a running loop, that makes and runs one of its own");
     when_parked(cx, [&] {
       loop.call_soon_threadsafe([&] { cx.mark("the parent's loop goes on"), loop.stop(); });

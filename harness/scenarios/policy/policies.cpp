@@ -2,8 +2,8 @@
 #include <memory>
 #include <thread>
 
-#include "harness/posix/forked.hpp"
 #include "harness/scenario.hpp"
+#include "harness/tools/forked.hpp"
 #include "loops/current.hpp"
 #include "loops/policy.hpp"
 
@@ -157,7 +157,7 @@ void child_has_none(Context& cx) {
   const PolicyRestored restored;
   cx.ok(set_event_loop(&cx.loop()), "set_event_loop");
   (void)asked_inside(cx, cx.loop());
-  cx.equal(posix::in_forked_child([&] { return get_event_loop().ok() ? 1 : 0; }), 0,
+  cx.equal(tools::in_forked_child([&] { return get_event_loop().ok() ? 1 : 0; }), 0,
            "a forked child for which no loop is set");
   cx.is_true(get_event_loop().value() == &cx.loop(), "the parent keeps the loop that is set");
 }

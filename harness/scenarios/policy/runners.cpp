@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/pause.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/async_generator.hpp"
 #include "loops/current.hpp"
 #include "loops/runner.hpp"
@@ -148,19 +148,19 @@ void nested_refused(Context& cx) {
 
 Coro<void> interrupted(Context& cx) {
   EventLoop& loop = *running_loop();
-  loop.call_later(1ms, [] { posix::raise_in_process(SIGINT); });
+  loop.call_later(1ms, [] { tools::raise_in_process(SIGINT); });
   auto never = loop.create_future<void>();
   const Result<void> ended = co_await never;
   cx.mark(ended.ok() ? "set" : error_name(ended.error().code));
-  cx.mark("SIGINT is " + posix::disposition(SIGINT) + " now");
+  cx.mark("SIGINT is " + tools::disposition(SIGINT) + " now");
   if (!ended.ok()) throw Failure(ended.error());
 }
 
 void interrupt_cancels(Context& cx) {
-  const posix::Disposition standard(SIGINT, posix::Disposition::Kind::standard);
+  const tools::Disposition standard(SIGINT, tools::Disposition::Kind::standard);
   const Result<void> ended = run(interrupted(cx), subjects(cx));
-  cx.refused(ended, std::error_code(EINTR, std::system_category()), "a run that SIGINT ended");
-  cx.equal(posix::disposition(SIGINT), "default", "SIGINT after the run");
+  cx.refused(ended, std::error_code(EINTR, errno_category()), "a run that SIGINT ended");
+  cx.equal(tools::disposition(SIGINT), "default", "SIGINT after the run");
   cx.expect_trace({"cancelled", "SIGINT is default now"});
 }
 

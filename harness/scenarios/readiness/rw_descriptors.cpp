@@ -242,7 +242,7 @@ constexpr Scenario kScenarios[] = {
      .promise = "When a callback closes a descriptor of the same batch and a new object takes its "
                 "number, the old event is not delivered to the new object.",
      .source = kEpollCache,
-     .needs = {Cap::add_reader, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::native_socket, Cap::pipes},
      .body = reuse_in_batch,
      .authority = Authority::man_page,
      .api = kReader},
@@ -250,14 +250,14 @@ constexpr Scenario kScenarios[] = {
      .promise = "A number that was removed, closed and opened again in a later turn of the loop "
                 "gives the events of the new object only.",
      .source = kAddReader,
-     .needs = {Cap::add_reader, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::native_socket, Cap::pipes},
      .body = reuse_across_iterations,
      .api = kReader},
     {.id = "rw.fd_reuse.unremoved",
      .promise = "A descriptor can be watched although its number was watched before and closed "
                 "without a removal.",
      .source = "libev ev.pod, The special problem of disappearing file descriptors",
-     .needs = {Cap::add_reader, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::native_socket, Cap::pipes},
      .body = reuse_unremoved,
      .level = Level::should,
      .authority = Authority::de_facto,

@@ -1,7 +1,7 @@
 // add_reader, add_writer: which conditions of a descriptor run a callback, and how often.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::rw_events {
 namespace {
@@ -166,7 +166,7 @@ void urgent_byte(Context& cx) {
   cx.ok(loop.add_reader(pair.subject, read), "add_reader");
   pair.peer.send("before");
   run_patiently(cx, [&] { return seen == "before"; });
-  posix::send_urgent(pair.peer.native(), '!');
+  tools::send_urgent(pair.peer.native(), '!');
   cx.at_most(waits_while_idle(cx), kFewWaits, "wait calls in 20 ms after an urgent byte");
   cx.note("reader_calls", calls, "count");
   pair.peer.send("after");
@@ -234,7 +234,7 @@ constexpr Scenario kScenarios[] = {
      .promise = "A hang-up or an error without readable data wakes the reader and the writer, so "
                 "that they see the end or the error.",
      .source = "man 2 select, correspondence between select() and poll() notifications",
-     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket, Cap::pipes},
      .body = hup_delivered_as_read,
      .authority = Authority::man_page,
      .api = kBoth},
@@ -242,7 +242,7 @@ constexpr Scenario kScenarios[] = {
      .promise = "A lasting error of a descriptor runs its writer until it is removed; it does not "
                 "unregister it.",
      .source = "man 2 poll, POLLERR is reported for every call while it lasts",
-     .needs = {Cap::add_writer, Cap::native_socket},
+     .needs = {Cap::add_writer, Cap::native_socket, Cap::pipes},
      .body = error_unregisters_not,
      .level = Level::should,
      .authority = Authority::man_page,
@@ -259,7 +259,7 @@ constexpr Scenario kScenarios[] = {
      .promise = "A writer on a full pipe stays silent until the pipe really has room, and runs "
                 "when it has.",
      .source = "man 2 poll, POLLOUT; man 7 pipe, pipe capacity",
-     .needs = {Cap::add_writer, Cap::native_socket},
+     .needs = {Cap::add_writer, Cap::native_socket, Cap::pipes},
      .body = pipe_write_granularity,
      .level = Level::should,
      .authority = Authority::man_page,

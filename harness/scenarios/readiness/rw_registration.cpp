@@ -125,7 +125,7 @@ void bad_fd(Context& cx) {
   closed.read.reset();
   cx.refused(loop.add_reader(number, [] {}), "add_reader on a closed descriptor");
   cx.refused(loop.add_writer(number, [] {}), "add_writer on a closed descriptor");
-  cx.refused(loop.add_reader(-1, [] {}), "add_reader on -1");
+  cx.refused(loop.add_reader(os::kInvalid, [] {}), "add_reader on -1");
   cx.equal(loop.remove_reader(number).value(), false, "a reader stayed half registered");
   cx.equal(loop.remove_writer(number).value(), false, "a writer stayed half registered");
   turn(cx, 3);
@@ -232,14 +232,14 @@ constexpr Scenario kScenarios[] = {
      .promise = "Watching a closed or negative descriptor is refused at once, leaves nothing "
                 "registered, and the number works as soon as it is open again.",
      .source = "man 2 epoll_ctl, EBADF; man 2 select, EBADF; man 2 poll, POLLNVAL",
-     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket, Cap::pipes},
      .body = bad_fd,
      .authority = Authority::man_page,
      .api = kBoth},
     {.id = "rw.object_types",
      .promise = "A number, a socket and an owner of a descriptor name the same registration.",
      .source = "docs.python.org/3/glossary.html#term-file-object; fileno() of a file object",
-     .needs = {Cap::add_reader, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::native_socket, Cap::pipes},
      .body = object_types,
      .severity = Severity::edge,
      .api = kReader},
@@ -256,7 +256,7 @@ constexpr Scenario kScenarios[] = {
     {.id = "rw.preserve_blocking_mode",
      .promise = "Watching a descriptor leaves its blocking mode alone.",
      .source = "github.com/MagicStack/uvloop/issues/761",
-     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket},
+     .needs = {Cap::add_reader, Cap::add_writer, Cap::native_socket, Cap::pipes},
      .body = preserve_blocking_mode,
      .level = Level::should,
      .authority = Authority::de_facto,

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "harness/posix/descriptor_tools.hpp"
-#include "harness/posix/file_tools.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
+#include "harness/tools/file_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -16,7 +16,7 @@ struct NumberedFile {
     content.reserve(size + 16);
     while (content.size() < size) content += std::to_string(content.size()) + "\n";
     content.resize(size);
-    fd = posix::create_file(cx.temp_path(name), content);
+    fd = tools::create_file(cx.temp_path(name), content);
   }
   FileRange range(std::uint64_t offset = 0, std::optional<std::uint64_t> count = {}) const {
     return {.file = fd.get(), .offset = offset, .count = count};
@@ -25,7 +25,7 @@ struct NumberedFile {
   std::string part(std::size_t offset, std::size_t count = std::string::npos) const {
     return offset < content.size() ? content.substr(offset, count) : std::string();
   }
-  std::uint64_t position() const { return posix::position(fd.get()); }
+  std::uint64_t position() const { return tools::position(fd.get()); }
 
   std::string content;
   os::UniqueFd fd;

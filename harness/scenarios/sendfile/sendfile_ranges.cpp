@@ -76,10 +76,10 @@ void position_follows(Context& cx) {
 
 void beyond_two_gib(Context& cx) {
   constexpr std::uint64_t kSize = (std::uint64_t{2} << 30) + 65'536;  // above 2^31 and 0x7ffff000
-  const os::UniqueFd file = posix::sparse_file(kSize);
+  const os::UniqueFd file = tools::sparse_file(kSize);
   StreamPair pair = cx.tcp_pair();
   std::uint64_t arrived = 0;
-  cx.thread([&] { arrived = posix::discard_until_end(pair.peer.native()); });
+  cx.thread([&] { arrived = tools::discard_until_end(pair.peer.native()); });
   FileRange range;
   range.file = file.get();
   auto sending = cx.loop().sock_sendfile(pair.subject, range);
@@ -89,7 +89,7 @@ void beyond_two_gib(Context& cx) {
   cx.ok(sent, "sock_sendfile");
   cx.equal(*sent, kSize, "bytes that the result counts");
   cx.equal(arrived, kSize, "bytes that arrive");
-  cx.equal(posix::position(file.get()), kSize, "position of the file");
+  cx.equal(tools::position(file.get()), kSize, "position of the file");
 }
 
 void slow_peer(Context& cx) {
@@ -115,7 +115,7 @@ void shrinking_file(Context& cx) {
   const auto sending = cx.loop().sock_sendfile(pair.subject, file.range());
   until_stuck(cx, file);
   const std::uint64_t sent_before = file.position();
-  posix::truncate(file.fd.get(), sent_before / 2);
+  tools::truncate(file.fd.get(), sent_before / 2);
   Receiver receiver(cx, pair);
   const Result<std::uint64_t> sent = finished(cx, sending);
   cx.ok(sent, "a file that became shorter");

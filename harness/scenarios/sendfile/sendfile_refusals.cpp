@@ -21,10 +21,10 @@ void bad_sources(Context& cx) {
   const NumberedFile good(cx, 5'000);
   StreamPair pair = cx.stream_pair();
   const os::Pipe pipe = cx.pipe();
-  const os::UniqueFd directory = posix::open_directory(cx.temp_dir());
-  const os::UniqueFd write_only = posix::open_path(cx.temp_path("numbered"), posix::Access::write);
+  const os::UniqueFd directory = tools::open_directory(cx.temp_dir());
+  const os::UniqueFd write_only = tools::open_path(cx.temp_path("numbered"), tools::Access::write);
   const int closed = os::duplicate(good.fd.get()).value().get();
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   const auto attempt = [&](os::NativeSocket file, std::uint64_t offset,
                            std::optional<std::uint64_t> count) {
     FileRange range{.file = file, .offset = offset, .count = count};
@@ -102,7 +102,7 @@ void without_fallback(Context& cx) {
   const auto able = cx.loop().sock_sendfile(pair.subject, native_only);
   cx.equal(finished(cx, able).value(), 5'000u, "bytes sent to a socket that the system can");
 
-  posix::refuse_native_transfer(pair.subject.native());
+  tools::refuse_native_transfer(pair.subject.native());
   const auto unable = cx.loop().sock_sendfile(pair.subject, native_only);
   cx.refused(await_outcome(cx, unable, "a refusal comes"), Errc::not_supported,
              "where the system cannot, and must not be helped");

@@ -28,7 +28,7 @@ void whole_and_parts(Context& cx) {
   }
   turn(cx);
   cx.expect_trace({"made"});
-  cx.equal(posix::bytes_waiting(open.peer.native()), 0u, "bytes behind the last range");
+  cx.equal(tools::bytes_waiting(open.peer.native()), 0u, "bytes behind the last range");
 }
 
 void mixed_writes(Context& cx) {
@@ -95,7 +95,7 @@ void peer_closes(Context& cx) {
 void fallback_order(Context& cx) {
   const NumberedFile file(cx, kMoreThanFits);
   Connection open = narrow_connection(cx);
-  posix::refuse_native_transfer(descriptor_of(*open.transport, "socket"));
+  tools::refuse_native_transfer(descriptor_of(*open.transport, "socket"));
   std::string want;
   // Counts around the sizes of buffers: what was read beyond the count must not be sent.
   for (const std::size_t count : {1u, 65'535u, 65'537u, 100'000u, 1'000'000u}) {

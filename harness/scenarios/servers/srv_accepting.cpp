@@ -1,9 +1,9 @@
 // Accepting: crowds, clients that go away, errors of accept, and factories that throw.
 #include <cerrno>
 
-#include "harness/posix/accept_faults.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
+#include "harness/tools/accept_faults.hpp"
 
 namespace loopscope::scenarios::srv_accepting {
 namespace {
@@ -56,7 +56,7 @@ void one_at_a_time(Context& cx) {
 }
 
 std::size_t highest_descriptor(const Context& cx) {
-  const std::vector<int> open = cx.open_descriptors();
+  const std::vector<os::NativeSocket> open = cx.open_descriptors();
   return static_cast<std::size_t>(*std::max_element(open.begin(), open.end()));
 }
 
@@ -84,7 +84,7 @@ void out_of_descriptors(Context& cx) {
     cx.at_least(reports, 1u, "reports to the exception handler");
     cx.at_most(reports, 3u, "reports to the exception handler");
   }
-  cx.run_until([&] { return posix::readable(client.native()); });
+  cx.run_until([&] { return tools::readable(client.native()); });
   const std::string found = find(cx, client);
   if (found == "end" || found == "reset") {
     cx.diverges("accepts the client and closes it", "hello", found);
@@ -96,13 +96,13 @@ void errors_of_one_connection(Context& cx) {
   Serving serving(cx);
   serving.open();
   const std::vector<int> errors{ECONNABORTED, EPERM, EPROTO, ENETDOWN, EHOSTUNREACH};
-  posix::fail_accepts(errors);
+  tools::fail_accepts(errors);
   Peer first = connect_to(serving.address());
   cx.equal(ask(cx, first, "first"), "first", "the answer to the client behind the errors");
-  if (posix::accept_failures_left() == errors.size()) {
+  if (tools::accept_failures_left() == errors.size()) {
     cx.inconclusive("this loop's accept cannot be made to fail");
   }
-  cx.equal(posix::accept_failures_left(), 0u, "errors that were not met");
+  cx.equal(tools::accept_failures_left(), 0u, "errors that were not met");
   cx.is_true(serving.server->is_serving(), "is_serving after the errors");
   Peer second = connect_to(serving.address());
   cx.equal(ask(cx, second, "second"), "second", "the answer to the next client");

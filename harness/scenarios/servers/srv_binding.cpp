@@ -130,7 +130,7 @@ void keeps_alive(Context& cx) {
       const ExtraInfo info = transport.get_extra_info("socket");
       const auto* fd = std::get_if<os::NativeSocket>(&info);
       cx.is_true(fd != nullptr, "the transport tells its socket");
-      seen = posix::socket_flag(*fd, posix::SocketFlag::keep_alive);
+      seen = tools::socket_flag(*fd, tools::SocketFlag::keep_alive);
     };
     serving.open(std::move(options));
     const Peer client = connect_to(serving.address());
@@ -150,7 +150,7 @@ void is_refused(Context& cx, ServerOptions options, std::string_view what) {
   cx.is_true(!result.error().op.empty(), "the error names the call");
   turn(cx, 3);
   cx.equal(cx.open_descriptors().size(), before, std::string("descriptors after ").append(what));
-  if (lent != os::kInvalid) cx.is_true(posix::is_open(lent), "the caller's socket stays open");
+  if (lent != os::kInvalid) cx.is_true(tools::is_open(lent), "the caller's socket stays open");
 }
 
 void wrong_sockets(Context& cx) {

@@ -4,10 +4,10 @@
 #include <memory>
 #include <thread>
 
-#include "harness/posix/forked.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/forked.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::shut_pending {
 namespace {
@@ -96,16 +96,16 @@ int exit_while_a_loop_runs(Context& cx) {
   if (!made.ok()) return 1;
   std::atomic<long> thread{0};
   std::thread([loop = std::move(made).value(), &thread] {
-    loop->call_soon([&thread] { thread = posix::thread_id(); });
+    loop->call_soon([&thread] { thread = tools::thread_id(); });
     (void)loop->run_forever();  // It does not return: the process ends.
   }).detach();
   while (thread == 0) std::this_thread::yield();
-  posix::wait_until_asleep(thread);
+  tools::wait_until_asleep(thread);
   std::exit(0);
 }
 
 void exit_with_running_loop(Context& cx) {
-  cx.equal(posix::in_forked_child([&] { return exit_while_a_loop_runs(cx); }), 0,
+  cx.equal(tools::in_forked_child([&] { return exit_while_a_loop_runs(cx); }), 0,
            "the exit code of a process that ends while a loop runs in another thread");
 }
 

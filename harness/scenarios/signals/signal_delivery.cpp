@@ -2,43 +2,46 @@
 #include <cerrno>
 #include <csignal>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::signal_delivery {
 namespace {
 
 /// Runs `send` in another thread once this one sleeps in the loop.
 void when_parked(Context& cx, std::function<void()> send) {
-  const long loop_thread = posix::thread_id();
+  const long loop_thread = tools::thread_id();
   cx.thread([loop_thread, send = std::move(send)] {
-    posix::wait_until_asleep(loop_thread);
+    tools::wait_until_asleep(loop_thread);
     send();
   });
 }
 
 void delivered_while_parked(Context& cx) {
-  cx.ok(cx.loop().add_signal_handler(SIGUSR1,
+  cx.ok(cx.loop().add_signal_handler(tools::kUserSignal,
                                      [&] {
                                        cx.mark("signal");
                                        cx.loop().call_soon([&] { cx.loop().stop(); });
                                      }),
         "add_signal_handler");
-  when_parked(cx, [] { posix::raise_in_process(SIGUSR1); });
+  when_parked(cx, [] { tools::raise_in_process(tools::kUserSignal); });
   cx.run_forever();
-  when_parked(cx, [] { posix::raise_here(SIGUSR1); });  // The loop's own thread sleeps on.
+  when_parked(cx,
+              [] { tools::raise_here(tools::kUserSignal); });  // The loop's own thread sleeps on.
   cx.run_forever();
   cx.expect_trace({"signal", "signal"});
 }
 
 void runs_in_the_loop(Context& cx) {
   EventLoop& loop = cx.loop();
-  cx.ok(loop.add_signal_handler(SIGUSR1, [&] { cx.mark("replaced"); }), "add_signal_handler");
-  cx.ok(loop.add_signal_handler(SIGUSR1, [&, name = "argument"] { cx.mark(name), loop.stop(); }),
+  cx.ok(loop.add_signal_handler(tools::kUserSignal, [&] { cx.mark("replaced"); }),
+        "add_signal_handler");
+  cx.ok(loop.add_signal_handler(tools::kUserSignal,
+                                [&, name = "argument"] { cx.mark(name), loop.stop(); }),
         "registering again");
   loop.call_soon([&] {
-    posix::raise_here(SIGUSR1);
+    tools::raise_here(tools::kUserSignal);
     cx.mark("raised");
   });
   cx.run_forever();
@@ -48,10 +51,12 @@ void runs_in_the_loop(Context& cx) {
 
 void bursts(Context& cx) {
   unsigned ones = 0, twos = 0;
-  cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { ++ones; }), "add_signal_handler(SIGUSR1)");
-  cx.ok(cx.loop().add_signal_handler(SIGUSR2, [&] { ++twos; }), "add_signal_handler(SIGUSR2)");
-  for (int i = 0; i < 5; ++i) posix::raise_here(SIGUSR1);
-  posix::raise_here(SIGUSR2);
+  cx.ok(cx.loop().add_signal_handler(tools::kUserSignal, [&] { ++ones; }),
+        "add_signal_handler, first");
+  cx.ok(cx.loop().add_signal_handler(tools::kOtherSignal, [&] { ++twos; }),
+        "add_signal_handler, second");
+  for (int i = 0; i < 5; ++i) tools::raise_here(tools::kUserSignal);
+  tools::raise_here(tools::kOtherSignal);
   turn(cx);
   cx.at_least(ones, 1u, "calls for five signals of one kind");
   cx.at_most(ones, 5u, "calls for five signals of one kind");
@@ -61,10 +66,12 @@ void bursts(Context& cx) {
 void flood(Context& cx) {
   constexpr int kFlood = 5'000;
   unsigned ones = 0, twos = 0;
-  cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { ++ones; }), "add_signal_handler(SIGUSR1)");
-  cx.ok(cx.loop().add_signal_handler(SIGUSR2, [&] { ++twos; }), "add_signal_handler(SIGUSR2)");
-  for (int i = 0; i < kFlood; ++i) posix::raise_here(SIGUSR1);
-  posix::raise_here(SIGUSR2);
+  cx.ok(cx.loop().add_signal_handler(tools::kUserSignal, [&] { ++ones; }),
+        "add_signal_handler, first");
+  cx.ok(cx.loop().add_signal_handler(tools::kOtherSignal, [&] { ++twos; }),
+        "add_signal_handler, second");
+  for (int i = 0; i < kFlood; ++i) tools::raise_here(tools::kUserSignal);
+  tools::raise_here(tools::kOtherSignal);
   cx.run_until([&] { return ones > 0; });
   turn(cx, 100);
   cx.note("calls_for_flood", ones, "count");
@@ -73,26 +80,27 @@ void flood(Context& cx) {
 
 void errno_is_kept(Context& cx) {
   constexpr int kMarker = EXDEV;  // no call of a loop fails with this one
-  cx.ok(cx.loop().add_signal_handler(SIGUSR1, [] {}), "add_signal_handler");
+  cx.ok(cx.loop().add_signal_handler(tools::kUserSignal, [] {}), "add_signal_handler");
   for (int i = 0; i < 500; ++i) {  // far enough to fill a small wake-up channel
-    cx.equal(posix::errno_after_raise(SIGUSR1, kMarker), kMarker, "errno behind the handler");
+    cx.equal(tools::errno_after_raise(tools::kUserSignal, kMarker), kMarker,
+             "errno behind the handler");
   }
 }
 
 void ctrl_c(Context& cx) {
   cx.ok(cx.loop().add_signal_handler(SIGINT, [&] { cx.mark("interrupted"), cx.loop().stop(); }),
         "add_signal_handler(SIGINT)");
-  when_parked(cx, [] { posix::raise_in_process(SIGINT); });
+  when_parked(cx, [] { tools::raise_in_process(SIGINT); });
   cx.run_forever();
   cx.expect_trace({"interrupted"});
 }
 
 void not_counted(Context& cx) {
   unsigned calls = 0;
-  cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { ++calls; }), "add_signal_handler");
+  cx.ok(cx.loop().add_signal_handler(tools::kUserSignal, [&] { ++calls; }), "add_signal_handler");
   {
-    const posix::Blocked held(SIGUSR1);
-    for (int i = 0; i < 5; ++i) posix::raise_here(SIGUSR1);
+    const tools::Blocked held(tools::kUserSignal);
+    for (int i = 0; i < 5; ++i) tools::raise_here(tools::kUserSignal);
   }
   cx.run_until([&] { return calls > 0; });
   turn(cx);

@@ -1,9 +1,9 @@
 // Signal handlers: registering, removing, and who else may hold a signal.
 #include <csignal>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::signal_ownership {
 namespace {
@@ -18,20 +18,20 @@ void removal_restores(Context& cx) {
   EventLoop& loop = cx.loop();
   cx.is_true(!removed(cx, loop, SIGUSR1), "nothing to remove at first");
   cx.ok(loop.add_signal_handler(SIGUSR1, [&] { cx.mark("usr1"); }), "add_signal_handler");
-  cx.equal(posix::disposition(SIGUSR1), "handler", "a handler while it is registered");
+  cx.equal(tools::disposition(SIGUSR1), "handler", "a handler while it is registered");
   cx.is_true(removed(cx, loop, SIGUSR1), "it is removed");
-  cx.equal(posix::disposition(SIGUSR1), "default", "the default action is back");
+  cx.equal(tools::disposition(SIGUSR1), "default", "the default action is back");
   cx.is_true(!removed(cx, loop, SIGUSR1), "it is removed once");
 
-  const posix::Disposition mine(SIGUSR2, posix::Disposition::Kind::counting);
+  const tools::Disposition mine(SIGUSR2, tools::Disposition::Kind::counting);
   cx.ok(loop.add_signal_handler(SIGUSR2, [&] { cx.mark("usr2"); }), "add_signal_handler");
   cx.is_true(removed(cx, loop, SIGUSR2), "it is removed");
-  if (posix::disposition(SIGUSR2) == "default") {
+  if (tools::disposition(SIGUSR2) == "default") {
     cx.diverges("the default action", "the handler from before", "the default action");
   }
-  posix::raise_here(SIGUSR2);
+  tools::raise_here(SIGUSR2);
   turn(cx);
-  cx.equal(posix::Disposition::count(), 1, "runs of the handler from before");
+  cx.equal(tools::Disposition::count(), 1, "runs of the handler from before");
   cx.expect_trace({});
 }
 
@@ -42,8 +42,8 @@ void uncatchable(Context& cx) {
     cx.refused(loop.add_signal_handler(signum, [&] { cx.mark("impossible"); }),
                "signal " + std::to_string(signum));
   }
-  cx.equal(posix::disposition(SIGKILL), "default", "the disposition of SIGKILL");
-  posix::raise_here(SIGUSR1);
+  cx.equal(tools::disposition(SIGKILL), "default", "the disposition of SIGKILL");
+  tools::raise_here(SIGUSR1);
   turn(cx);
   cx.expect_trace({"kept"});
 }
@@ -54,7 +54,7 @@ void other_threads(Context& cx) {
     const Result<void> added = loop->add_signal_handler(SIGUSR1, [&] { cx.mark("signal"); });
     cx.note("answer", added.ok() ? "accepted" : to_string(added.error()));
     if (added.ok()) {
-      posix::raise_here(SIGUSR1);
+      tools::raise_here(SIGUSR1);
       for (int i = 0; i < 25; ++i) {
         loop->stop();
         cx.ok(loop->run_forever(), "the other thread's loop runs");
@@ -64,14 +64,14 @@ void other_threads(Context& cx) {
     cx.ok(loop->close(), "the other thread's loop closes");
   });
   cx.join_threads();
-  cx.equal(posix::disposition(SIGUSR1), "default", "nothing stays behind");
+  cx.equal(tools::disposition(SIGUSR1), "default", "nothing stays behind");
 }
 
 void two_loops(Context& cx) {
   const std::unique_ptr<EventLoop> second = cx.new_loop();
   cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { cx.mark("first"); }), "the first loop");
   const Result<void> added = second->add_signal_handler(SIGUSR1, [&] { cx.mark("second"); });
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(SIGUSR1);
   turn(cx);
   for (int i = 0; i < 25; ++i) {
     second->stop();
@@ -92,44 +92,44 @@ void handover(Context& cx) {
   cx.is_true(removed(cx, *old, SIGUSR1), "the old loop gives one up");
   cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { cx.mark("new"); }), "the new loop takes it");
   cx.ok(old->close(), "the old loop closes");
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(SIGUSR1);
   turn(cx);
   cx.expect_trace({"new"});
-  cx.equal(posix::disposition(SIGUSR2), "default", "the disposition of what the old loop kept");
+  cx.equal(tools::disposition(SIGUSR2), "default", "the disposition of what the old loop kept");
 }
 
 void mask_is_left_alone(Context& cx) {
-  const std::vector<int> before = posix::blocked_signals();
+  const std::vector<int> before = tools::blocked_signals();
   cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { cx.mark("signal"); }), "add_signal_handler");
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(SIGUSR1);
   turn(cx);
   cx.expect_trace({"signal"});
-  cx.equal(posix::blocked_signals(), before, "the signals that this thread blocks");
-  cx.equal(posix::signals_blocked_in_child(), before.size(), "signals that a child finds blocked");
+  cx.equal(tools::blocked_signals(), before, "the signals that this thread blocks");
+  cx.equal(tools::signals_blocked_in_child(), before.size(), "signals that a child finds blocked");
   cx.is_true(removed(cx, cx.loop(), SIGUSR1), "remove_signal_handler");
-  cx.equal(posix::blocked_signals(), before, "the signals that this thread blocks afterwards");
+  cx.equal(tools::blocked_signals(), before, "the signals that this thread blocks afterwards");
 }
 
 void children_stay_ours(Context& cx) {
   const Result<void> added =
       cx.loop().add_signal_handler(SIGCHLD, [&] { cx.mark("child"), cx.loop().stop(); });
   cx.note("answer", added.ok() ? "accepted" : to_string(added.error()));
-  const long child = posix::start_child(7);
+  const long child = tools::start_child(7);
   if (added.ok()) {
     cx.run_forever();
     cx.expect_trace({"child"});
   }
-  cx.equal(posix::wait_for_child(child), 7, "the exit code is still ours to collect");
+  cx.equal(tools::wait_for_child(child), 7, "the exit code is still ours to collect");
 }
 
 void pending_at_the_end(Context& cx) {
   std::unique_ptr<EventLoop> old = cx.new_loop();
   cx.ok(old->add_signal_handler(SIGUSR1, [&] { cx.mark("after close"); }), "add_signal_handler");
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(SIGUSR1);
   cx.ok(old->close(), "closing with a signal that was not delivered yet");
   old.reset();
   cx.ok(cx.loop().add_signal_handler(SIGUSR2, [&] { cx.mark("after removal"); }), "another one");
-  posix::raise_here(SIGUSR2);
+  tools::raise_here(SIGUSR2);
   cx.is_true(removed(cx, cx.loop(), SIGUSR2), "removing it before the loop turned");
   turn(cx);
   cx.expect_trace({});
@@ -137,11 +137,11 @@ void pending_at_the_end(Context& cx) {
 
 void forked_child(Context& cx) {
   cx.ok(cx.loop().add_signal_handler(SIGUSR1, [&] { cx.mark("signal"); }), "add_signal_handler");
-  cx.thread([&] { cx.equal(posix::raise_in_child(SIGUSR1), 0, "the child's exit code"); });
+  cx.thread([&] { cx.equal(tools::raise_in_child(SIGUSR1), 0, "the child's exit code"); });
   cx.join_threads();
   turn(cx);
   cx.expect_trace({});
-  posix::raise_here(SIGUSR1);
+  tools::raise_here(SIGUSR1);
   turn(cx);
   cx.expect_trace({"signal"});
 }

@@ -12,7 +12,7 @@ Socket stream_socket(AddressFamily family) {
 // A listening Unix socket of the harness; nobody accepts on it by itself.
 os::UniqueFd unix_listener(const Endpoint& name, int backlog) {
   os::UniqueFd listener =
-      os::open_socket(AddressFamily::unix_domain, SocketType::stream, true).value();
+      ours(os::open_socket(AddressFamily::unix_domain, SocketType::stream, true));
   os::bind(listener.get(), name).value();
   os::listen(listener.get(), backlog).value();
   return listener;

@@ -1,7 +1,7 @@
 // sock_sendto, sock_recvfrom, sock_recvfrom_into; and the sockets that every sock_* call refuses.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios::sock_datagrams {
 namespace {
@@ -35,9 +35,9 @@ void sendto_recvfrom(Context& cx) {
     exchange(cx, socket, peer);
     families += peer.address().host() + " ";
   }
-  Socket socket = Socket::make(AddressFamily::unix_domain, SocketType::datagram).value();
+  Socket socket = ours(Socket::make(AddressFamily::unix_domain, SocketType::datagram));
   os::UniqueFd other =
-      os::open_socket(AddressFamily::unix_domain, SocketType::datagram, true).value();
+      ours(os::open_socket(AddressFamily::unix_domain, SocketType::datagram, true));
   cx.ok(os::bind(socket.native(), Endpoint::unix_path(cx.temp_path("a")).value()), "bind");
   cx.ok(os::bind(other.get(), Endpoint::unix_path(cx.temp_path("b")).value()), "bind");
   DatagramPeer peer(std::move(other));
@@ -110,12 +110,12 @@ void full_peer_without_spinning(Context& cx) {
   Future<std::size_t> doomed = loop.sock_sendto(socket, bytes("cancelled"), to);
   cx.is_true(doomed.cancel(), "a send that waits can be cancelled");
   for (std::size_t i = 0; i < sends.size(); ++i) {
-    if (i > 0) cx.is_true(run_patiently(cx, [&] { return posix::readable(bound.get()); }), "more");
+    if (i > 0) cx.is_true(run_patiently(cx, [&] { return tools::readable(bound.get()); }), "more");
     cx.equal(take(bound.get()), std::to_string(i), "each datagram, in order");
   }
   cx.ok(await_outcome(cx, sends.back()), "the send that had to wait");
   turn(cx);
-  cx.is_true(!posix::readable(bound.get()), "nothing else was sent");
+  cx.is_true(!tools::readable(bound.get()), "nothing else was sent");
 }
 
 // Everything is made ready beforehand, so that a loop that does not look is not caught in a call

@@ -1,10 +1,10 @@
 // Ending a child from outside: signals, close(), a cancelled start, a closed loop.
 #include <csignal>
 
-#include "harness/posix/process_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
+#include "harness/tools/process_tools.hpp"
 
 namespace loopscope::scenarios::proc_ending {
 namespace {
@@ -15,7 +15,7 @@ void too_late_to_kill(Context& cx) {
   Gated gated(cx, "exit 6");
   const Child& child = gated.child;
   gated.open();
-  posix::wait_until_ended(child->get_pid());
+  tools::wait_until_ended(child->get_pid());
   cx.is_true(harmless(child->kill()), "killing a child that has ended, unseen by the loop");
   cx.equal(finish(cx, child), 6, "the return code is the child's own");
   cx.is_true(harmless(child->kill()), "kill afterwards does nothing");
@@ -26,7 +26,7 @@ void too_late_to_kill(Context& cx) {
 
 void cancelled_start(Context& cx) {
   (void)finish(cx, start_shell(cx, "exit 0"));  // What a loop opens for its first child stays.
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   for (int turns = 0; turns < 6; ++turns) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     ProcessOptions options;
@@ -40,7 +40,7 @@ void cancelled_start(Context& cx) {
       const Result<ProcessLink> outcome = cx.loop().run_until_complete(made);
       cx.refused(outcome, Errc::cancelled, "whoever waits learns of it");
     }
-    cx.run_until([&] { return posix::child_count() == 0; });
+    cx.run_until([&] { return tools::child_count() == 0; });
     cx.run_until([&] { return cx.open_descriptors() == before; });
     cx.run_until([&] { return cx.trace().count("made") == cx.trace().count("lost"); });
   }
@@ -84,7 +84,7 @@ void loop_closes_first(Context& cx) {
   cx.equal(cx.trace().events().size(), marks, "calls of the protocols after close()");
   cx.equal(words, 0u, "messages");
   cx.is_true(!starting.done() || !starting.result().ok(), "the second start came to nothing");
-  cx.equal(posix::child_count(), 0u, "children that nobody collects");
+  cx.equal(tools::child_count(), 0u, "children that nobody collects");
 }
 
 constexpr std::string_view kKillApi[] = {

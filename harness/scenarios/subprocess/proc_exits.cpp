@@ -1,10 +1,10 @@
 // How the end of a child is reported: every one, once, with the right code, and nobody else's.
 #include <csignal>
 
-#include "harness/posix/process_tools.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
+#include "harness/tools/process_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::proc_exits {
 namespace {
@@ -54,14 +54,14 @@ void thousand_short(Context& cx) {
   }
   cx.equal(right, kAll, "children that ended with 0");
   cx.equal(cx.trace().count("exited"), kAll, "calls of process_exited");
-  cx.equal(posix::child_count(), 0u, "children that were not collected");
+  cx.equal(tools::child_count(), 0u, "children that were not collected");
 }
 
 void faster_than_its_watcher(Context& cx) {
   for (int i = 0; i < 10; ++i) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     auto made = cx.loop().subprocess_shell([&] { return seen; }, "exit 3", quiet());
-    if (!made.done()) posix::wait_until_some_child_ended();  // before the loop gets to run
+    if (!made.done()) tools::wait_until_some_child_ended();  // before the loop gets to run
     const Result<ProcessLink> link = cx.loop().run_until_complete(made);
     cx.ok(link, "subprocess_shell");
     cx.equal(finish(cx, Child{link->transport, seen}), 3, "the return code");
@@ -76,7 +76,7 @@ void stolen_status(Context& cx) {
   Gated gated(cx, "exit 3");
   const Child& child = gated.child;
   gated.open();
-  cx.equal(posix::wait_for_child(child->get_pid()), 3, "what the thief gets");
+  cx.equal(tools::wait_for_child(child->get_pid()), 3, "what the thief gets");
   const int code = finish(cx, child);
   cx.loop().set_log_sink(nullptr);
   cx.equal(child.seen->exited, 1u, "calls of process_exited");
@@ -106,21 +106,21 @@ void sigchld_ignored(Context& cx) {
 }
 
 void foreign_children(Context& cx) {
-  const long before = posix::start_child(7);
+  const long before = tools::start_child(7);
   const Child first = start_shell(cx, "exit 1", quiet());
-  const long between = posix::start_child(8);
+  const long between = tools::start_child(8);
   cx.equal(finish(cx, first), 1, "the loop's own child");
-  posix::wait_until_ended(between);
+  tools::wait_until_ended(between);
   const Child second = start_shell(cx, "exit 2", quiet());
   cx.equal(finish(cx, second), 2, "the loop's second child");
-  cx.equal(posix::wait_for_child(before), 7, "the first foreign child's status is still there");
-  cx.equal(posix::wait_for_child(between), 8, "and that of the second");
+  cx.equal(tools::wait_for_child(before), 7, "the first foreign child's status is still there");
+  cx.equal(tools::wait_for_child(between), 8, "and that of the second");
 }
 
 void stopped_is_not_exited(Context& cx) {
   const Child child = start(cx, {"/bin/cat"});
   cx.ok(child->send_signal(SIGSTOP), "send_signal(SIGSTOP)");
-  posix::wait_until_stopped(child->get_pid());
+  tools::wait_until_stopped(child->get_pid());
   turn(cx);
   cx.equal(child.seen->exited, 0u, "calls of process_exited for a stopped child");
   cx.is_true(!child->get_returncode().has_value(), "a stopped child has no return code");

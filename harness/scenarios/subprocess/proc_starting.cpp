@@ -2,13 +2,13 @@
 #include <csignal>
 #include <filesystem>
 
-#include "harness/posix/descriptor_tools.hpp"
-#include "harness/posix/forked.hpp"
-#include "harness/posix/process_tools.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
+#include "harness/tools/descriptor_tools.hpp"
+#include "harness/tools/forked.hpp"
+#include "harness/tools/process_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::proc_starting {
 namespace {
@@ -32,7 +32,7 @@ void descriptors_of_a_child(Context& cx) {
   (void)finish(cx, other);
 
   const os::Pipe careless = cx.pipe();
-  posix::make_inheritable(careless.write.get());
+  tools::make_inheritable(careless.write.get());
   const std::string listed = output_of(cx, options);
   if (listed != "0\n1\n2\n3\n") {
     cx.diverges("inherits what is inheritable", "0\n1\n2\n3\n", listed);
@@ -47,7 +47,7 @@ void passed_descriptors(Context& cx) {
     ProcessOptions options;
     options.argv = {"/bin/readlink", "/proc/self/fd/" + std::to_string(fd)};
     options.pass_fds = {fd};
-    cx.equal(output_of(cx, options), posix::link_of(fd) + "\n", "the same file, the same number");
+    cx.equal(output_of(cx, options), tools::link_of(fd) + "\n", "the same file, the same number");
     cx.equal(ours(os::is_blocking(fd)), blocking, "its blocking mode");
   }
   os::Pipe closed = cx.pipe();
@@ -55,15 +55,15 @@ void passed_descriptors(Context& cx) {
   bad.argv = {"/bin/true"};
   bad.pass_fds = {closed.read.get()};
   closed.read.reset();
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   cx.refused(attempt(cx, bad), system_code(EBADF), "a closed descriptor is refused");
   cx.equal(cx.open_descriptors(), before, "descriptors after the refusal");
 }
 
 /// In a process of its own: a child's 1 and 2 are what 2 and 1 are here.
 int with_swapped_streams(Context& cx, os::NativeSocket first, os::NativeSocket second) {
-  posix::replace_descriptor(1, first);
-  posix::replace_descriptor(2, second);
+  tools::replace_descriptor(1, first);
+  tools::replace_descriptor(2, second);
   const std::unique_ptr<EventLoop> loop = cx.new_loop();
   ProcessOptions options = quiet();
   options.argv = {"/bin/sh", "-c", "echo out; echo err >&2"};
@@ -80,7 +80,7 @@ void passed_and_swapped(Context& cx) {
   passed_descriptors(cx);
   os::Pipe first = cx.pipe(), second = cx.pipe();
   const os::NativeSocket one = first.write.get(), two = second.write.get();
-  cx.equal(posix::in_forked_child([&] { return with_swapped_streams(cx, one, two); }), 0,
+  cx.equal(tools::in_forked_child([&] { return with_swapped_streams(cx, one, two); }), 0,
            "the exit code of a child with swapped streams");
   first.write.reset();
   second.write.reset();
@@ -90,7 +90,7 @@ void passed_and_swapped(Context& cx) {
 
 void cannot_be_started(Context& cx) {
   const std::string plain = cx.temp_path("plain");
-  (void)posix::create_file(plain, "no program");
+  (void)tools::create_file(plain, "no program");
   std::filesystem::permissions(plain, std::filesystem::perms::owner_read);
   struct Row {
     std::string_view what;
@@ -111,7 +111,7 @@ void cannot_be_started(Context& cx) {
   rows[5].options.cwd = plain;
   rows[6].options.argv.push_back(std::string(std::size_t{4} << 20, 'x'));
   turn(cx);
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   for (int round = 0; round < 8; ++round) {
     for (const Row& row : rows) {
       cx.refused(attempt(cx, row.options), system_code(row.number), row.what);
@@ -119,7 +119,7 @@ void cannot_be_started(Context& cx) {
   }
   turn(cx);
   cx.equal(cx.open_descriptors(), before, "descriptors after 56 failures");
-  cx.equal(posix::child_count(), 0u, "children after 56 failures");
+  cx.equal(tools::child_count(), 0u, "children after 56 failures");
 }
 
 /// The set of signals that a line of /proc/self/status names, "SigIgn:".
@@ -137,8 +137,8 @@ void signals_of_a_child(Context& cx) {
   options.argv = {"/bin/cat", "/proc/self/status"};
   std::string status;
   {
-    const posix::Disposition handled(SIGUSR1, posix::Disposition::Kind::counting);
-    const posix::Blocked blocked(SIGUSR2);
+    const tools::Disposition handled(SIGUSR1, tools::Disposition::Kind::counting);
+    const tools::Blocked blocked(SIGUSR2);
     status = output_of(cx, options);
   }
   std::signal(SIGPIPE, pipe_before);
@@ -168,7 +168,7 @@ void directory_and_environment(Context& cx) {
   cx.equal(output_of(cx, placed), there + "\n", "the child's directory");
 
   const std::string tool = cx.temp_path("loopscope-tool");
-  (void)posix::create_file(tool, "#!/bin/sh\necho found\n");
+  (void)tools::create_file(tool, "#!/bin/sh\necho found\n");
   std::filesystem::permissions(tool, std::filesystem::perms::owner_all);
   ProcessOptions searched;
   searched.argv = {"loopscope-tool"};
@@ -186,7 +186,7 @@ void directory_and_environment(Context& cx) {
 
 void texts_with_nul(Context& cx) {
   const std::string nul("/bin/true\0rest", 14);
-  const std::vector<int> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   ProcessOptions options;
   options.argv = {nul};
   cx.refused(attempt(cx, options), "a NUL in the program");
@@ -205,11 +205,11 @@ void texts_with_nul(Context& cx) {
                                           std::string("true\0false", 10));
   cx.refused(cx.loop().run_until_complete(shell), "a NUL in a command");
   cx.equal(cx.open_descriptors(), before, "descriptors afterwards");
-  cx.equal(posix::child_count(), 0u, "children afterwards");
+  cx.equal(tools::child_count(), 0u, "children afterwards");
 }
 
 void killed_at_once(Context& cx) {
-  const posix::Disposition handled(SIGTERM, posix::Disposition::Kind::counting);
+  const tools::Disposition handled(SIGTERM, tools::Disposition::Kind::counting);
   for (int i = 0; i < 20; ++i) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     seen->on_made = [&] {
@@ -220,11 +220,11 @@ void killed_at_once(Context& cx) {
     const Child child = start(cx, cx.loop(), options, seen);
     cx.equal(finish(cx, child), -SIGTERM, "the return code");
   }
-  cx.equal(posix::Disposition::count(), 0, "runs of the parent's own handler");
+  cx.equal(tools::Disposition::count(), 0, "runs of the parent's own handler");
 }
 
 void memory_is_not_copied(Context& cx) {
-  posix::TouchedMemory memory(std::size_t{48} << 20);
+  tools::TouchedMemory memory(std::size_t{48} << 20);
   const std::size_t control = memory.touch();
   if (control > memory.pages() / 4) cx.inconclusive("the host takes the memory away by itself");
   std::size_t faults = 0;

@@ -1,10 +1,10 @@
 // A child's standard streams: pipes, /dev/null, descriptors; data, ends, and who holds them open.
 #include <latch>
 
-#include "harness/posix/forked.hpp"
-#include "harness/posix/process_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
+#include "harness/tools/forked.hpp"
+#include "harness/tools/process_tools.hpp"
 
 namespace loopscope::scenarios::proc_streams {
 namespace {
@@ -15,7 +15,7 @@ void output_before_exit(Context& cx) {
   seen->on_lost = [&] { at_loss = seen->out.size() + seen->err.size(); };
   const Child child =
       start_shell(cx, "head -c 30000 /dev/zero; echo last words >&2; exit 3", {}, seen);
-  posix::wait_until_ended(child->get_pid());  // All of it now waits beside the exit.
+  tools::wait_until_ended(child->get_pid());  // All of it now waits beside the exit.
   cx.equal(finish(cx, child), 3, "the return code");
   turn(cx);
   cx.equal(at_loss, 30'000u + 11u, "bytes that came before connection_lost");
@@ -35,7 +35,7 @@ void grandchild_holds_pipe(Context& cx) {
   cx.run_until([&] { return child.seen->out == "to the grandchild"; });
   cx.ok(pipe_of(child, 0)->write_eof(), "write_eof");
   cx.equal(finish(cx, child), 4, "the return code stays");
-  posix::wait_until_gone(std::stol(child.seen->err));
+  tools::wait_until_gone(std::stol(child.seen->err));
 }
 
 void large_stdin(Context& cx) {
@@ -126,7 +126,7 @@ int with_closed_streams(Context& cx) {
 
 /// In a process of its own: standard output is the pipe, and a child inherits it.
 int with_inherited_stream(Context& cx, os::NativeSocket output) {
-  posix::replace_descriptor(1, output);
+  tools::replace_descriptor(1, output);
   const std::unique_ptr<EventLoop> loop = cx.new_loop();
   ProcessOptions options = quiet();
   options.argv = {"/bin/echo", "inherited"};
@@ -157,9 +157,9 @@ void every_kind_of_stream(Context& cx) {
   given.std_out = Stdio::descriptor(pipe.write.get());
   cx.equal(finish(cx, start_shell(cx, "echo given", given)), 0, "the return code");
   const os::NativeSocket output = pipe.write.get();
-  cx.equal(posix::in_forked_child([&] { return with_inherited_stream(cx, output); }), 0,
+  cx.equal(tools::in_forked_child([&] { return with_inherited_stream(cx, output); }), 0,
            "a child of a process whose standard output is a pipe");
-  cx.equal(posix::in_forked_child([&] { return with_closed_streams(cx); }), 0,
+  cx.equal(tools::in_forked_child([&] { return with_closed_streams(cx); }), 0,
            "a child of a process without standard streams");
   pipe.write.reset();
   cx.equal(text(Peer(std::move(pipe.read)).recv_until_eof()), "given\ninherited\n",

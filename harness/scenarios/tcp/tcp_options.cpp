@@ -5,16 +5,16 @@
 namespace loopscope::scenarios::tcp_options {
 namespace {
 
-bool has(const Transport& transport, posix::SocketFlag flag) {
-  return posix::socket_flag(descriptor_of(transport, "socket"), flag);
+bool has(const Transport& transport, tools::SocketFlag flag) {
+  return tools::socket_flag(descriptor_of(transport, "socket"), flag);
 }
 
 void no_delay(Context& cx) {
   Peer listener = cx.tcp_listener();
   const WatchedStream made = open_connection(cx, to(cx.address_of(listener)));
-  cx.is_true(has(*made.transport, posix::SocketFlag::no_delay), "create_connection: TCP_NODELAY");
+  cx.is_true(has(*made.transport, tools::SocketFlag::no_delay), "create_connection: TCP_NODELAY");
   const Connection adopted = connect(cx);
-  cx.is_true(has(*adopted.transport, posix::SocketFlag::no_delay),
+  cx.is_true(has(*adopted.transport, tools::SocketFlag::no_delay),
              "connect_accepted_socket: TCP_NODELAY");
   StreamPair local = cx.stream_pair();  // A Unix socket has no such option, and nobody minds.
   const WatchedStream within = adopt(cx, local.subject);
@@ -36,7 +36,7 @@ void keep_alive(Context& cx) {
     const Peer peer(std::move(fd));
     cx.run_until([&] { return seen->transport != nullptr; });
     const auto& accepted = dynamic_cast<Transport&>(*seen->transport);
-    cx.equal(has(accepted, posix::SocketFlag::keep_alive), wanted, "SO_KEEPALIVE as asked for");
+    cx.equal(has(accepted, tools::SocketFlag::keep_alive), wanted, "SO_KEEPALIVE as asked for");
     seen->transport->close();
     server.value()->close();
     until_lost(cx, *seen);

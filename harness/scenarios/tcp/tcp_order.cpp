@@ -71,7 +71,7 @@ void writes_in_order(Context& cx) {
   for (int i = 0; i < 1'000; ++i) say(i);
   std::string got;
   cx.run_until([&] {
-    const std::size_t here = posix::bytes_waiting(c.peer.native());
+    const std::size_t here = tools::bytes_waiting(c.peer.native());
     if (here > 0) got += text(c.peer.recv(here));
     return got.size() >= sent.size() && c.seen->resumes > 0;
   });

@@ -61,7 +61,7 @@ void names_outlive_the_socket(Context& cx) {
     const Endpoint there = cx.address_of(pair.peer);
     Connection c = connect(cx, std::make_shared<StreamRecorder>(cx), std::move(pair));
     const os::NativeSocket fd = descriptor_of(*c.transport, "socket");
-    cx.is_true(posix::is_open(fd), "the socket that get_extra_info gives is open");
+    cx.is_true(tools::is_open(fd), "the socket that get_extra_info gives is open");
     const auto must_know = [&](std::string_view when) {
       cx.equal(address_of(*c.transport, "sockname"), here, "sockname " + std::string(when));
       cx.equal(address_of(*c.transport, "peername"), there, "peername " + std::string(when));

@@ -63,11 +63,11 @@ void must_leave(Context& cx, Socket& socket, std::error_code code, std::string_v
   options.sock = &socket;
   cx.refused(try_connecting(cx, options), code, "create_connection, " + show(what));
   cx.equal(socket.native(), number, "the descriptor that the caller has");
-  cx.is_true(number == os::kInvalid || posix::is_open(number), "it is open");
+  cx.is_true(number == os::kInvalid || tools::is_open(number), "it is open");
 }
 
 void wrong_sockets(Context& cx) {
-  Socket closed, file(posix::create_file(cx.temp_path("file"), "content"));
+  Socket closed, file(tools::create_file(cx.temp_path("file"), "content"));
   Socket datagrams = ours(Socket::make(AddressFamily::ipv4, SocketType::datagram));
   Socket unconnected = ours(Socket::make(AddressFamily::ipv4, SocketType::stream));
   Socket listening = listening_socket();
@@ -122,7 +122,7 @@ void contradictions(Context& cx) {
   for (std::size_t i = 0; i < wrong.size(); ++i) {
     cx.refused(try_connecting(cx, wrong[i]), Errc::invalid_argument, "contradiction " + show(i));
   }
-  cx.is_true(posix::is_open(pair.subject.native()), "the socket is still the caller's");
+  cx.is_true(tools::is_open(pair.subject.native()), "the socket is still the caller's");
   must_be_as_before(cx, before);
 }
 
@@ -133,10 +133,10 @@ void literal_hosts(Context& cx) {
     ConnectOptions options;
     options.host = address.host();
     options.service = std::to_string(address.port());
-    const std::size_t threads = posix::thread_count();
+    const std::size_t threads = tools::thread_count();
     const WatchedStream stream = open_connection(cx, options);
     cx.equal(address_of(*stream.transport, "peername"), address, "peername");
-    cx.equal(posix::thread_count(), threads, "threads: a literal is not looked up");
+    cx.equal(tools::thread_count(), threads, "threads: a literal is not looked up");
   }
 }
 

@@ -24,7 +24,7 @@ void reset_found_by_reading(Context& cx) {
       connect(cx);  // What a reset does to bytes that were not read is nobody's promise.
   held->pause_reading();
   held.peer.send("1234");
-  cx.run_until([&] { return posix::readable(descriptor_of(*held.transport, "socket")); });
+  cx.run_until([&] { return tools::readable(descriptor_of(*held.transport, "socket")); });
   held.peer.reset();
   held->resume_reading();
   until_lost(cx, *held.seen);

@@ -44,7 +44,7 @@ void empty_writes(Context& cx) {
   write_nothing();
   cx.equal(c->get_write_buffer_size(), 0u, "bytes buffered");
   cx.at_most(waits_while_idle(cx), kFewWaits, "waits after empty writes");
-  cx.equal(posix::bytes_waiting(c.peer.native()), 0u, "bytes at the peer");
+  cx.equal(tools::bytes_waiting(c.peer.native()), 0u, "bytes at the peer");
   const std::size_t written = write_until_buffered(cx, *c.transport);
   write_nothing();
   c->close();
@@ -101,9 +101,9 @@ void thousands_of_pieces(Context& cx) {
 
 void beyond_two_gibibytes(Context& cx) {
   constexpr std::size_t kHuge = (std::size_t{1} << 31) + 4'097;
-  if (posix::available_memory() < 3 * kHuge) cx.skip("needs 6 GiB of free memory");
+  if (tools::available_memory() < 3 * kHuge) cx.skip("needs 6 GiB of free memory");
   if (kThreadSanitizer) cx.skip("ThreadSanitizer notes who wrote each byte of it");
-  const posix::ZeroPages zeros(kHuge);
+  const tools::ZeroPages zeros(kHuge);
   Connection c = connect(cx);
   c->write(zeros.bytes());
   const std::size_t waits = c->get_write_buffer_size();
@@ -129,7 +129,7 @@ void slow_reader(Context& cx) {
   c->write(view(sent));
   c->close();
   cx.run_until([&] {
-    if (!posix::readable(c.peer.native())) return false;
+    if (!tools::readable(c.peer.native())) return false;
     const Bytes part = c.peer.recv(3'000);
     got += text(part);
     return part.empty();

@@ -1,18 +1,18 @@
 // Pseudo-terminals under pipe transports: their end, their pieces, their full buffers, their modes.
 #include <csignal>
 
-#include "harness/posix/descriptor_tools.hpp"
-#include "harness/posix/job_control.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/descriptor_tools.hpp"
+#include "harness/tools/job_control.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::pseudo_terminals {
 namespace {
 
 /// Waits until a terminal's driver, which has workers of its own, has passed `count` bytes on.
 void wait_for_bytes(Context& cx, os::NativeSocket terminal, std::size_t count) {
-  cx.run_until([&] { return posix::bytes_waiting(terminal) == count; });
+  cx.run_until([&] { return tools::bytes_waiting(terminal) == count; });
 }
 
 void data_before_end(Context& cx) {
@@ -71,7 +71,7 @@ void full_terminal(Context& cx) {
   cx.at_most(waits_while_idle(cx), kFewWaits, "waits while nobody reads the terminal");
   std::size_t got = 0;
   cx.run_until([&] {
-    while (posix::readable(program.native()) && got < written) got += program.recv(65'536).size();
+    while (tools::readable(program.native()) && got < written) got += program.recv(65'536).size();
     return got >= written;
   });
   cx.equal(got, written, "bytes that arrive");
@@ -89,7 +89,7 @@ void both_directions(Context& cx) {
   turn(cx);
   cx.equal(keyboard.seen->lost, 0u, "the terminal's output does not end the writer");
   keyboard->write(view("answer"));
-  cx.run_until([&] { return posix::bytes_waiting(program.native()) == 6; });
+  cx.run_until([&] { return tools::bytes_waiting(program.native()) == 6; });
   cx.equal(text(program.recv(6)), "answer", "the writer works beside the reader");
 }
 
@@ -106,7 +106,7 @@ void paused_hang_up(Context& cx) {
 
 void modes_stay(Context& cx) {
   os::Pty pty = cx.pty(false);
-  const std::string before = posix::terminal_modes(pty.master.get());
+  const std::string before = tools::terminal_modes(pty.master.get());
   const WatchedStream input = connect_reader(cx, os::duplicate(pty.slave.get()).value());
   const WatchedStream output = connect_writer(cx, os::duplicate(pty.slave.get()).value());
   output->write(view("prompt> "));
@@ -115,16 +115,16 @@ void modes_stay(Context& cx) {
   output->close();
   cx.run_until([&] { return input.seen->lost > 0 && output.seen->lost > 0; });
   turn(cx);
-  cx.equal(posix::terminal_modes(pty.master.get()), before, "the terminal's modes");
+  cx.equal(tools::terminal_modes(pty.master.get()), before, "the terminal's modes");
 }
 
 void resize(Context& cx) {
   cx.ok(cx.loop().add_signal_handler(SIGWINCH, [&] { cx.mark("resized"), cx.loop().stop(); }),
         "add_signal_handler(SIGWINCH)");
-  const long loop_thread = posix::thread_id();
+  const long loop_thread = tools::thread_id();
   cx.thread([loop_thread] {
-    posix::wait_until_asleep(loop_thread);
-    posix::raise_in_process(SIGWINCH);
+    tools::wait_until_asleep(loop_thread);
+    tools::raise_in_process(SIGWINCH);
   });
   cx.run_forever();
   cx.expect_trace({"resized"});
@@ -139,7 +139,7 @@ int read_terminal(Context& cx, os::UniqueFd terminal, std::string_view want) {
   const std::unique_ptr<EventLoop> loop = cx.new_loop();
   const auto seen = std::make_shared<StreamRecorder>(cx);
   unsigned interrupts = 0;
-  if (posix::disposition(SIGTTIN) == "handler") {
+  if (tools::disposition(SIGTTIN) == "handler") {
     const auto pause = [&] {
       ++interrupts;
       dynamic_cast<Transport*>(seen->transport)->pause_reading();
@@ -158,22 +158,22 @@ int read_terminal(Context& cx, os::UniqueFd terminal, std::string_view want) {
 }
 
 /// A terminal with a line in it, read by a background job.
-posix::JobStory background_reader(Context& cx, const std::function<void()>& prepare) {
+tools::JobStory background_reader(Context& cx, const std::function<void()>& prepare) {
   os::Pty pty = cx.pty();
   ours(os::write(pty.master.get(), view("input")));
   wait_for_bytes(cx, pty.slave.get(), 5);
-  return posix::in_background_of(pty.slave.get(), [&] {
+  return tools::in_background_of(pty.slave.get(), [&] {
     prepare();
     return read_terminal(cx, std::move(pty.slave), "input");
   });
 }
 
 void background_reading(Context& cx) {
-  const posix::JobStory stopped = background_reader(cx, [] {});
+  const tools::JobStory stopped = background_reader(cx, [] {});
   cx.equal(stopped.stopped_by, SIGTTIN, "the signal that stops a background job that reads");
   cx.equal(stopped.status, all_read, "what it has read when it is in the foreground again");
 
-  const posix::JobStory deaf = background_reader(cx, [] { std::signal(SIGTTIN, SIG_IGN); });
+  const tools::JobStory deaf = background_reader(cx, [] { std::signal(SIGTTIN, SIG_IGN); });
   cx.equal(deaf.stopped_by, 0, "the signal that stops a job that ignores SIGTTIN");
   if (deaf.status == clean_end) {
     cx.diverges("a clean end", "the error EIO: there is input, and not for this job", "the end");
@@ -182,7 +182,7 @@ void background_reading(Context& cx) {
 }
 
 void background_reading_handled(Context& cx) {
-  const posix::JobStory told = background_reader(cx, [] { std::signal(SIGTTIN, [](int) {}); });
+  const tools::JobStory told = background_reader(cx, [] { std::signal(SIGTTIN, [](int) {}); });
   cx.equal(told.stopped_by, 0, "the signal that stops a job that handles SIGTTIN");
   cx.equal(told.status, all_read, "the handler is called, and pauses reading");
 }

@@ -7,6 +7,7 @@
 
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::wake_channel {
 namespace {
@@ -14,11 +15,11 @@ namespace {
 using namespace std::chrono_literals;
 
 /// The descriptors that a new loop brings along.
-std::vector<int> descriptors_of(Context& cx, std::unique_ptr<EventLoop>& made) {
-  const std::vector<int> before = cx.open_descriptors();
+std::vector<os::NativeSocket> descriptors_of(Context& cx, std::unique_ptr<EventLoop>& made) {
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
   made = cx.new_loop();
-  const std::vector<int> after = cx.open_descriptors();
-  std::vector<int> own;
+  const std::vector<os::NativeSocket> after = cx.open_descriptors();
+  std::vector<os::NativeSocket> own;
   std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
                       std::back_inserter(own));
   return own;
@@ -27,7 +28,7 @@ std::vector<int> descriptors_of(Context& cx, std::unique_ptr<EventLoop>& made) {
 void channel_at_its_end(Context& cx) {
   std::unique_ptr<EventLoop> subject;
   unsigned ended = 0;
-  for (const int fd : descriptors_of(cx, subject)) {
+  for (const os::NativeSocket fd : descriptors_of(cx, subject)) {
     if (os::kind_of(fd).value() == os::FdKind::socket) ended += os::shutdown_write(fd).ok();
   }
   if (ended == 0) cx.skip("the wake-up channel of this loop is no socket: it has no end");
@@ -40,9 +41,9 @@ void channel_at_its_end(Context& cx) {
 
 void descriptors_hidden(Context& cx) {
   std::unique_ptr<EventLoop> subject;
-  const std::vector<int> before = cx.open_descriptors();
-  const std::vector<int> own = descriptors_of(cx, subject);
-  for (const int fd : own) {
+  const std::vector<os::NativeSocket> before = cx.open_descriptors();
+  const std::vector<os::NativeSocket> own = descriptors_of(cx, subject);
+  for (const os::NativeSocket fd : own) {
     cx.is_true(!os::is_inheritable(fd).value(), "a descriptor of the loop is close-on-exec");
   }
   for (const os::NativeSocket fd : subject->backend().internal_descriptors) {
@@ -56,9 +57,11 @@ void descriptors_hidden(Context& cx) {
 
 void signal_to_a_worker(Context& cx) {
   EventLoop& loop = cx.loop();
-  cx.ok(loop.add_signal_handler(SIGUSR2, [&] { cx.mark("signal"), loop.stop(); }),
+  cx.ok(loop.add_signal_handler(tools::kOtherSignal, [&] { cx.mark("signal"), loop.stop(); }),
         "add_signal_handler");
-  when_parked(cx, [] { posix::raise_here(SIGUSR2); });  // Taken by that thread; this one waits on.
+  when_parked(cx, [] {
+    tools::raise_here(tools::kOtherSignal);
+  });  // Taken by that thread; this one waits on.
   cx.run_forever();
   cx.expect_trace({"signal"});
 }

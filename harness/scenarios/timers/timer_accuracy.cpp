@@ -5,9 +5,9 @@
 #include <memory>
 #include <optional>
 
-#include "harness/posix/signal_storm.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/moments.hpp"
+#include "harness/tools/signal_storm.hpp"
 
 namespace loopscope::scenarios::timer_accuracy {
 namespace {
@@ -126,7 +126,7 @@ void resolution(Context& cx) {
 void signals_during_a_wait(Context& cx) {
   constexpr auto kWait = 150ms;
   HostControl control(5ms);
-  const posix::SignalStorm storm(1ms);
+  const tools::SignalStorm storm(1ms);
   const TimePoint due = now() + kWait;
   cx.loop().call_later(kWait, [&] { cx.loop().stop(); });
   cx.run_forever();

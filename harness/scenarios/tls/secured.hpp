@@ -8,11 +8,11 @@
 #include <string_view>
 #include <utility>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/tls_material.hpp"
 #include "harness/tls_peer.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -89,7 +89,7 @@ class PeerThread {
   }
   ~PeerThread() {
     const std::scoped_lock lock(shared_->closing);
-    if (shared_->plain) posix::hang_up(shared_->plain.native());
+    if (shared_->plain) tools::hang_up(shared_->plain.native());
   }
   PeerThread(const PeerThread&) = delete;
   PeerThread& operator=(const PeerThread&) = delete;

@@ -41,7 +41,7 @@ void serve(Context& cx, const Secrets& secrets, Server& server, Seen& seen) {
   Peer plain = connect_to(address);
   plain.send("GET / HTTP/1.0\r\n\r\n");
   // An alert and the end, or just the end.
-  cx.run_until([&] { return posix::readable(plain.native()) && plain.recv(1000).empty(); });
+  cx.run_until([&] { return tools::readable(plain.native()) && plain.recv(1000).empty(); });
   cx.equal(seen.made, 0u, "protocols that a handshake which failed has told of anything");
 
   PeerThread one(cx, connect_to(address), secrets.peer_client(), says_a_word);

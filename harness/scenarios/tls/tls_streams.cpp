@@ -74,7 +74,7 @@ void clean_shutdown(Context& cx) {
   PeerThread peer(cx, std::move(pair.peer), secrets.peer_server(),
                   [shared, peer_fd](TlsPeer& tls, PeerReport& report) {
                     report.data = tls.recv_until_end();
-                    shared->open_until_then = tls.got_close_notify() && !posix::readable(peer_fd);
+                    shared->open_until_then = tls.got_close_notify() && !tools::readable(peer_fd);
                     shared->answered = true;
                     tls.send_close_notify();
                   });

@@ -57,7 +57,7 @@ void hello_in_the_gap(Context& cx) {
   cx.run_until([&] { return plain.seen->data == "STARTTLS\n"; });
   plain->pause_reading();
   plain->write(view("OK\n"));
-  cx.run_until([&] { return posix::readable(socket); });  // The hello waits in the socket.
+  cx.run_until([&] { return tools::readable(socket); });  // The hello waits in the socket.
   TlsOptions tls = secrets.server();
   tls.handshake_timeout = std::chrono::seconds(3);
   const WatchedStream secure = upgraded(cx, plain, tls);

@@ -77,7 +77,7 @@ void full_queue(Context& cx) {
   const auto accepted = ours(os::accept(listener.native()));
   cx.is_true(accepted.has_value(), "the listener has the connection");
   made.transport->write(view("alive"));
-  cx.is_true(run_patiently(cx, [&] { return posix::readable(accepted->first.get()); }), "it lives");
+  cx.is_true(run_patiently(cx, [&] { return tools::readable(accepted->first.get()); }), "it lives");
   cx.equal(take(accepted->first.get()), "alive", "what comes over it");
 }
 
@@ -145,7 +145,7 @@ void datagrams(Context& cx) {
   cx.at_most(waits_while_idle(cx, std::chrono::milliseconds(30)), kFewWaits,
              "waits in 30 ms while the peer's queue is full");
   for (int i = 0; i < kMany; ++i) {
-    cx.is_true(run_patiently(cx, [&] { return posix::readable(peer.native()); }), "more comes");
+    cx.is_true(run_patiently(cx, [&] { return tools::readable(peer.native()); }), "more comes");
     cx.equal(text(peer.recvfrom().data), std::to_string(i), "the next datagram");
   }
   cx.equal(sender.seen->errors.size(), 0u, "errors meanwhile");
@@ -159,7 +159,7 @@ void descriptors_unasked(Context& cx) {
   cx.is_true(run_patiently(cx, [&] { return serving.made == 1; }), "the client is accepted");
   const std::size_t before = cx.open_descriptors().size();
   for (std::size_t i = 1; i <= 100; ++i) {
-    posix::send_descriptor(client.native(), client.native());
+    tools::send_descriptor(client.native(), client.native());
     if (i % 10 == 0) {
       cx.is_true(run_patiently(cx, [&] { return serving.received.size() == i; }), "all bytes come");
     }

@@ -43,10 +43,10 @@ void stale_files(Context& cx) {
   Peer client = connect_to(named(stale));
   cx.equal(ask(cx, client, "x"), "x", "the answer at a path where a dead socket lay");
 
-  const os::UniqueFd content = posix::create_file(file, "precious");
+  const os::UniqueFd content = tools::create_file(file, "precious");
   const Error error = is_refused(cx, at(file), "a path where a regular file lies");
   cx.is_true(error.is_errno(EADDRINUSE), "the error is EADDRINUSE: " + to_string(error));
-  cx.equal(take(posix::open_path(file, posix::Access::read).get()), "precious",
+  cx.equal(take(tools::open_path(file, tools::Access::read).get()), "precious",
            "the file's content");
 }
 
@@ -142,7 +142,7 @@ void wrong_types(Context& cx) {
   for (Socket* wrong : {&datagram, &inet, &connected.subject}) {
     options.sock = wrong;
     (void)is_refused(cx, options, "a socket that no Unix server can have");
-    cx.is_true(posix::is_open(wrong->native()), "it stays open");
+    cx.is_true(tools::is_open(wrong->native()), "it stays open");
   }
   options.path = cx.temp_path("both");
   (void)is_refused(cx, options, "a path and a socket");
@@ -156,19 +156,19 @@ void wrong_types(Context& cx) {
     const auto made =
         cx.loop().create_unix_connection([] { return std::make_shared<Protocol>(); }, client);
     cx.refused(outcome(cx, made, "create_unix_connection"), "a socket that is no connection");
-    cx.is_true(posix::is_open(wrong->native()), "it stays open");
+    cx.is_true(tools::is_open(wrong->native()), "it stays open");
   }
 }
 
 void records(Context& cx) {
-  std::pair<os::UniqueFd, os::UniqueFd> pair = posix::seqpacket_pair();
+  std::pair<os::UniqueFd, os::UniqueFd> pair = tools::seqpacket_pair();
   Socket socket(std::move(pair.first));
   UnixConnectOptions options;
   options.sock = &socket;
   const auto made =
       cx.loop().create_unix_connection([] { return std::make_shared<Protocol>(); }, options);
   cx.refused(outcome(cx, made, "create_unix_connection"), "a socket of records, not of a stream");
-  cx.is_true(posix::is_open(socket.native()), "it stays open");
+  cx.is_true(tools::is_open(socket.native()), "it stays open");
 }
 
 constexpr CapSet kNeeds{Cap::unix_sockets, Cap::native_socket};

@@ -4,12 +4,12 @@
 #include <utility>
 #include <vector>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/serving.hpp"
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/signal_tools.hpp"
 
 namespace loopscope::scenarios::uring_batches {
 namespace {
@@ -74,7 +74,7 @@ void answers_that_end(Context& cx) {
 }
 
 void no_signal(Context& cx) {
-  const posix::Disposition deadly(SIGPIPE, posix::Disposition::Kind::standard);
+  const tools::Disposition deadly(tools::kBrokenPipeSignal, tools::Disposition::Kind::standard);
   StreamPair pair = cx.stream_pair();
   pair.peer.close();
   for (int i = 0; i < 3; ++i) {
@@ -94,7 +94,7 @@ void no_signal(Context& cx) {
   pipe.read.reset();
   writer->write(view("into nowhere"));
   until_lost(cx, *writer.seen);
-  cx.equal(posix::disposition(SIGPIPE), "default", "SIGPIPE stays as it was");
+  cx.equal(tools::disposition(tools::kBrokenPipeSignal), "default", "SIGPIPE stays as it was");
 }
 
 void reported_while_ready(Context& cx) {

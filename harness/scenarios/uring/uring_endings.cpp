@@ -13,7 +13,7 @@ namespace loopscope::scenarios::uring_endings {
 namespace {
 
 void learns_of_the_end(Context& cx, Peer& peer, std::string_view how) {
-  cx.is_true(run_patiently(cx, [&] { return posix::readable(peer.native()); }), how);
+  cx.is_true(run_patiently(cx, [&] { return tools::readable(peer.native()); }), how);
   cx.equal(text(peer.recv(64)), "", how);
 }
 

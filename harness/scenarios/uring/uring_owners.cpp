@@ -4,12 +4,12 @@
 #include <chrono>
 #include <memory>
 
-#include "harness/posix/confined.hpp"
 #include "harness/scenario.hpp"
 #include "harness/scenarios/connections.hpp"
 #include "harness/scenarios/moments.hpp"
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/works.hpp"
+#include "harness/tools/confined.hpp"
 
 namespace loopscope::scenarios::uring_owners {
 namespace {
@@ -34,18 +34,18 @@ int two_loops(Context& cx, int error) {
 
 void refused_with_a_cause(Context& cx) {
   struct Refusal {
-    posix::UringCall call;
+    tools::UringCall call;
     int error;
     std::string_view name;
   };
-  constexpr Refusal kRefusals[] = {{posix::UringCall::setup, ENOSYS, "setup ENOSYS"},
-                                   {posix::UringCall::setup, EPERM, "setup EPERM"},
-                                   {posix::UringCall::setup, ENOMEM, "setup ENOMEM"},
-                                   {posix::UringCall::enter, EPERM, "enter EPERM"}};
+  constexpr Refusal kRefusals[] = {{tools::UringCall::setup, ENOSYS, "setup ENOSYS"},
+                                   {tools::UringCall::setup, EPERM, "setup EPERM"},
+                                   {tools::UringCall::setup, ENOMEM, "setup ENOMEM"},
+                                   {tools::UringCall::enter, EPERM, "enter EPERM"}};
   for (const Refusal& refusal : kRefusals) {
-    const int found = posix::in_child_without(refusal.call, refusal.error,
+    const int found = tools::in_child_without(refusal.call, refusal.error,
                                               [&] { return two_loops(cx, refusal.error); });
-    if (found == posix::kNotConfined) cx.skip("this system takes no seccomp filter");
+    if (found == tools::kNotConfined) cx.skip("this system takes no seccomp filter");
     cx.note(refusal.name, found == kWorks ? "works" : found == kTold ? "refused" : "wrong");
     if (found != kWorks && found != kTold) {
       cx.failed("two loops where io_uring is refused: " + std::string(refusal.name),
@@ -63,8 +63,8 @@ void child_takes_nothing(Context& cx) {
   Connection open = connect(cx);
   turn(cx, 3);
   const auto closes = [&] { return cx.loop().close().ok() ? 0 : 1; };
-  const int cancelling = posix::in_forked_child([&] { return receiving.cancel(), closes(); });
-  const int asking = posix::in_forked_child([&] {
+  const int cancelling = tools::in_forked_child([&] { return receiving.cancel(), closes(); });
+  const int asking = tools::in_forked_child([&] {
     const Future<Bytes> asked = cx.loop().sock_recv(other.subject, 64);
     return closes();
   });
@@ -109,9 +109,9 @@ void woken_each_time(Context& cx) {
   StreamPair pair = cx.stream_pair();
   Future<Bytes> waiting = loop.sock_recv(pair.subject, 64);  // Something else to wait for.
   std::atomic<int> woken{0};
-  cx.thread([&, waiter = posix::thread_id()] {
+  cx.thread([&, waiter = tools::thread_id()] {
     for (int i = 1; i <= kTimes; ++i) {
-      posix::wait_until_asleep(waiter);
+      tools::wait_until_asleep(waiter);
       loop.call_soon_threadsafe([&] {
         ++woken;
         if (woken == kTimes) loop.stop();
@@ -137,11 +137,11 @@ int timer_fires(Context& cx) {
 }
 
 void clock_of_a_namespace(Context& cx) {
-  const int found = posix::in_time_namespace(std::chrono::hours(24), [&] {
+  const int found = tools::in_time_namespace(std::chrono::hours(24), [&] {
     const int trouble = timer_fires(cx);
     return trouble == 0 ? works(*cx.new_loop()) : trouble;
   });
-  if (found == posix::kNotConfined) cx.skip("making a time namespace is not permitted here");
+  if (found == tools::kNotConfined) cx.skip("making a time namespace is not permitted here");
   cx.equal(found, 0, "trouble of timers where the clock is a day ahead");
 }
 

@@ -2,9 +2,9 @@
 #include <csignal>
 #include <map>
 
-#include "harness/posix/process_tools.hpp"
-#include "harness/posix/signal_tools.hpp"
 #include "harness/testing/own_turn.hpp"
+#include "harness/tools/process_tools.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/os/process_id.hpp"
 
 namespace loopscope::testing::child_exit_faults {
@@ -74,7 +74,7 @@ struct WatchesLate : WatcherBetween {
   using WatcherBetween::WatcherBetween;
   Result<void> watch(int pid, Ended ended) override {
     loop_.call_soon([this, pid, ended] {
-      if (!posix::has_ended(pid)) (void)inner_->watch(pid, ended);
+      if (!tools::has_ended(pid)) (void)inner_->watch(pid, ended);
     });
     return {};
   }
@@ -129,7 +129,7 @@ struct StopIsEnd : WatcherBetween {
 struct MainThreadOnly : WatcherBetween {
   using WatcherBetween::WatcherBetween;
   Result<void> watch(int pid, Ended ended) override {
-    if (posix::thread_id() != os::process_id()) return {};
+    if (tools::thread_id() != os::process_id()) return {};
     return inner_->watch(pid, std::move(ended));
   }
   static constexpr Names kCaughtBy[] = {"proc.non_main_thread"};

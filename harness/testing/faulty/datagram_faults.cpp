@@ -1,7 +1,7 @@
 // Loops whose datagram endpoints are wrong, in one way each.
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/testing/between.hpp"
 #include "harness/testing/relay.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::testing::datagram_faults {
 namespace {
@@ -134,7 +134,7 @@ class SharesItsPort final : public DatagramBetween {
   using DatagramBetween::DatagramBetween;
   void connection_made(BaseTransport& transport) override {
     DatagramBetween::connection_made(transport);
-    posix::set_socket_flag(descriptor(), posix::SocketFlag::reuse_address, true);
+    tools::set_socket_flag(descriptor(), tools::SocketFlag::reuse_address, true);
   }
 };
 

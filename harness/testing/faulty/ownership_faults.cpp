@@ -5,10 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "harness/posix/inheritance.hpp"
-#include "harness/posix/process_tools.hpp"
 #include "harness/testing/own_turn.hpp"
 #include "harness/testing/wrapped_selector.hpp"
+#include "harness/tools/inheritance.hpp"
+#include "harness/tools/process_tools.hpp"
 #include "loops/current.hpp"
 #include "loops/os/process_id.hpp"
 #include "loops/policy.hpp"
@@ -140,10 +140,10 @@ class SharedSetEmptied final : public WrappedSelector {
  public:
   using WrappedSelector::WrappedSelector;
   ~SharedSetEmptied() override {
-    for (const auto& [fd, interest] : interests_) posix::epoll_remove(descriptor(), fd);
+    for (const auto& [fd, interest] : interests_) tools::epoll_remove(descriptor(), fd);
   }
   Result<void> remove(os::NativeSocket fd) override {
-    posix::epoll_remove(descriptor(), fd);
+    tools::epoll_remove(descriptor(), fd);
     return WrappedSelector::remove(fd);
   }
 };
@@ -179,7 +179,7 @@ class PassesThroughExec final : public SelectorLoop {
     Result<std::unique_ptr<EventLoop>> loop = make_poll_based<PassesThroughExec>(options);
     if (!loop.ok()) return loop;
     for (const os::NativeSocket fd : (*loop)->backend().internal_descriptors) {
-      posix::make_inheritable(fd);
+      tools::make_inheritable(fd);
     }
     return loop;
   }

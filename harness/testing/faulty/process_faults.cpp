@@ -2,9 +2,9 @@
 #include <mutex>
 #include <set>
 
-#include "harness/posix/forked.hpp"
 #include "harness/testing/own_turn.hpp"
 #include "harness/testing/relay.hpp"
+#include "harness/tools/forked.hpp"
 #include "loops/os/pipe.hpp"
 
 namespace loopscope::testing::process_faults {
@@ -254,7 +254,7 @@ class CopiesMemory final : public ChangedOptions<CopiesMemory> {
  public:
   using ChangedOptions::ChangedOptions;
   void change(ProcessOptions&) {
-    (void)posix::in_forked_child([] { return 0; });
+    (void)tools::in_forked_child([] { return 0; });
   }
   static constexpr Names kCaughtBy[] = {"proc.vfork_speed_rss"};
   static constexpr Names kKeeps[] = {"proc.exit_code", "proc.spawn_error"};

@@ -1,9 +1,9 @@
 // Loops whose sendfile or sock_sendfile is wrong, in one way each.
 #include <cerrno>
 
-#include "harness/posix/file_tools.hpp"
 #include "harness/testing/own_turn.hpp"
 #include "harness/testing/relay.hpp"
+#include "harness/tools/file_tools.hpp"
 #include "loops/common/file_transfer.hpp"
 #include "loops/os/file.hpp"
 
@@ -38,7 +38,7 @@ class FromPosition final : public OtherRange {
  protected:
   FileRange changed(FileRange range) override {
     std::array<std::byte, 1> first;
-    if (os::read_at(range.file, 0, first).ok()) range.offset = posix::position(range.file);
+    if (os::read_at(range.file, 0, first).ok()) range.offset = tools::position(range.file);
     return range;
   }
 };
@@ -184,7 +184,7 @@ class FullIsTheEnd final : public OtherCourse {
  protected:
   SentLater goes_on(SentLater inner, FileRange range) override {
     inner.cancel();
-    return done_future<std::uint64_t>(posix::position(range.file) - range.offset);
+    return done_future<std::uint64_t>(tools::position(range.file) - range.offset);
   }
 };
 

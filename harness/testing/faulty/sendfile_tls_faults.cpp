@@ -1,7 +1,7 @@
 // Loops whose sendfile over TLS is wrong, in one way each.
-#include "harness/posix/file_tools.hpp"
 #include "harness/testing/relay.hpp"
 #include "harness/testing/tls_based.hpp"
+#include "harness/tools/file_tools.hpp"
 #include "loops/common/file_transfer.hpp"
 #include "loops/os/file.hpp"
 
@@ -89,7 +89,7 @@ struct ErrorsAreEnds {
   template <class L>
   static SentLater send(L& loop, std::shared_ptr<Transport> transport, FileRange range) {
     return relay(loop, loop.rightly(std::move(transport), range), [range](Sent sent) {
-      return sent.ok() ? sent : Sent(posix::position(range.file) - range.offset);
+      return sent.ok() ? sent : Sent(tools::position(range.file) - range.offset);
     });
   }
 };

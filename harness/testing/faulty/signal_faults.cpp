@@ -5,8 +5,8 @@
 #include <functional>
 #include <map>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/testing/poll_based.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/os/pipe.hpp"
 #include "loops/os/process_id.hpp"
 
@@ -32,7 +32,7 @@ class InsideTheHandler final : public SelectorLoop {
     const Result<void> added = SelectorLoop::add_signal_handler(signum, [] {});
     if (!added.ok()) return added;
     actions[index_of(signum)] = std::move(action);
-    posix::append_handler(signum, [](int number) { actions[index_of(number)](); });
+    tools::append_handler(signum, [](int number) { actions[index_of(number)](); });
     return {};
   }
   ~InsideTheHandler() override { actions.fill(nullptr); }
@@ -62,7 +62,7 @@ class RestartsCalls final : public SelectorLoop {
   using SelectorLoop::SelectorLoop;
   Result<void> add_signal_handler(int signum, Action action) override {
     const Result<void> added = SelectorLoop::add_signal_handler(signum, std::move(action));
-    if (added.ok()) posix::restart_calls_after(signum);
+    if (added.ok()) tools::restart_calls_after(signum);
     return added;
   }
 };
@@ -92,7 +92,7 @@ class SmallChannel final : public SelectorLoop {
       call_soon([] { taken = 0; });
       if (std::exchange(arrived[index_of(signum)], 0) != 0) action();
     });
-    if (added.ok()) posix::append_handler(signum, take_place);
+    if (added.ok()) tools::append_handler(signum, take_place);
     return added;
   }
 
@@ -110,7 +110,7 @@ class ErrnoTrampled final : public SelectorLoop {
   using SelectorLoop::SelectorLoop;
   Result<void> add_signal_handler(int signum, Action action) override {
     const Result<void> added = SelectorLoop::add_signal_handler(signum, std::move(action));
-    if (added.ok()) posix::append_handler(signum, [](int) { errno = EAGAIN; });
+    if (added.ok()) tools::append_handler(signum, [](int) { errno = EAGAIN; });
     return added;
   }
 };
@@ -130,12 +130,12 @@ class LeavesBlocked final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
   Result<void> add_signal_handler(int signum, Action action) override {
-    if (!blocked_) blocked_ = std::make_unique<posix::Blocked>(SIGHUP);
+    if (!blocked_) blocked_ = std::make_unique<tools::Blocked>(SIGHUP);
     return SelectorLoop::add_signal_handler(signum, std::move(action));
   }
 
  private:
-  std::unique_ptr<posix::Blocked> blocked_;
+  std::unique_ptr<tools::Blocked> blocked_;
 };
 
 class AcceptsAnything final : public SelectorLoop {
@@ -151,7 +151,7 @@ class MainThreadOnlyInSecret final : public SelectorLoop {
  public:
   using SelectorLoop::SelectorLoop;
   Result<void> add_signal_handler(int signum, Action action) override {
-    if (posix::thread_id() != os::process_id()) return {};
+    if (tools::thread_id() != os::process_id()) return {};
     return SelectorLoop::add_signal_handler(signum, std::move(action));
   }
 };
@@ -201,7 +201,7 @@ class CollectsChildren final : public SelectorLoop {
     if (signum != SIGCHLD) return SelectorLoop::add_signal_handler(signum, std::move(action));
     return SelectorLoop::add_signal_handler(signum, [action] {
       constexpr long kAnyChild = -1;
-      (void)posix::wait_for_child(kAnyChild);
+      (void)tools::wait_for_child(kAnyChild);
       action();
     });
   }
@@ -218,7 +218,7 @@ class FiresAfterRemoval final : public SelectorLoop {
       action();
     });
     if (added.ok()) {
-      posix::append_handler(signum, [](int number) { raised[index_of(number)] = 1; });
+      tools::append_handler(signum, [](int number) { raised[index_of(number)] = 1; });
     }
     return added;
   }
@@ -245,7 +245,7 @@ class PipeSharedWithChildren final : public SelectorLoop {
       if (os::read(fd, one).ok()) action();
     });
     channel = pipe.write.get();
-    posix::append_handler(signum, [](int) { (void)os::write(channel, view("s")); });
+    tools::append_handler(signum, [](int) { (void)os::write(channel, view("s")); });
     kept_ = std::move(pipe);
     return {};
   }
@@ -261,13 +261,13 @@ class DeafWaker final : public os::Waker {
   explicit DeafWaker(std::unique_ptr<os::Waker> real) : real_(std::move(real)) {}
   os::NativeSocket descriptor() const override { return real_->descriptor(); }
   void wake() noexcept override {
-    if (posix::thread_id() == owner_) real_->wake();
+    if (tools::thread_id() == owner_) real_->wake();
   }
   bool drain() noexcept override { return real_->drain(); }
 
  private:
   std::unique_ptr<os::Waker> real_;
-  long owner_ = posix::thread_id();
+  long owner_ = tools::thread_id();
 };
 
 class DoesNotWake final : public SelectorLoop {

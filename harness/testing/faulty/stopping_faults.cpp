@@ -7,8 +7,8 @@
 #include <set>
 #include <utility>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/testing/own_turn.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/current.hpp"
 #include "loops/os/process_id.hpp"
 
@@ -253,10 +253,10 @@ class BoundToOneThread final : public SelectorLoop {
   static constexpr Names kCaughtBy[] = {"policy.move_between_threads"};
   static constexpr Names kKeeps[] = {"policy.loop_in_worker", "life.run.*", "sched.soon.*"};
   Result<void> run_forever() override {
-    if (thread_ != 0 && thread_ != posix::thread_id()) {
+    if (thread_ != 0 && thread_ != tools::thread_id()) {
       return make_error(Errc::wrong_thread, "run_forever");
     }
-    thread_ = posix::thread_id();
+    thread_ = tools::thread_id();
     return SelectorLoop::run_forever();
   }
 

@@ -1,8 +1,8 @@
 // Loops whose pipe transports read wrongly, in one way each.
 #include <cerrno>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/testing/between.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 #include "loops/os/pipe.hpp"
 
 namespace loopscope::testing::stream_reading_faults {
@@ -117,7 +117,7 @@ class TerminalsMadeRaw final : public SelectorLoop {
   using SelectorLoop::SelectorLoop;
   Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe) override {
     const Result<os::FdKind> kind = os::kind_of(pipe.get());
-    if (kind.ok() && *kind == os::FdKind::terminal) posix::make_terminal_raw(pipe.get());
+    if (kind.ok() && *kind == os::FdKind::terminal) tools::make_terminal_raw(pipe.get());
     return SelectorLoop::connect_read_pipe(std::move(factory), std::move(pipe));
   }
 };

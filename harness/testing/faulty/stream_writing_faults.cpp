@@ -1,8 +1,8 @@
 // Loops whose pipe transports write wrongly, in one way each.
 #include <csignal>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/testing/between.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/os/pipe.hpp"
 
 namespace loopscope::testing::stream_writing_faults {
@@ -174,7 +174,7 @@ class BrokenPipeKills final : public StreamBetween {
  public:
   using StreamBetween::StreamBetween;
   void connection_lost(const Error* why) override {
-    if (why != nullptr && why->code == std::errc::broken_pipe) posix::raise_here(SIGPIPE);
+    if (why != nullptr && why->code == std::errc::broken_pipe) tools::raise_here(SIGPIPE);
     user_->connection_lost(why);
   }
 };

@@ -2,9 +2,9 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "harness/posix/descriptor_tools.hpp"
 #include "harness/testing/relay.hpp"
 #include "harness/testing/serving.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::testing::unix_faults {
 namespace {
@@ -161,7 +161,7 @@ class ForgetsDescriptors final : public SelectorLoop {
                      std::function<void()> ready) override {
     if (direction != Direction::read) return SelectorLoop::watch(fd, direction, std::move(ready));
     return SelectorLoop::watch(fd, direction, [fd, ready = std::move(ready)] {
-      posix::peek_descriptors(fd);
+      tools::peek_descriptors(fd);
       ready();
     });
   }

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "harness/posix/signal_tools.hpp"
 #include "harness/testing/own_turn.hpp"
+#include "harness/tools/signal_tools.hpp"
 #include "loops/os/pipe.hpp"
 
 namespace loopscope::testing::wake_faults {
@@ -240,12 +240,12 @@ class OwnThreadWaker final : public AroundWaker {
  public:
   using AroundWaker::AroundWaker;
   void wake() noexcept override {
-    if (posting || posix::thread_id() == home_) inner_->wake();
+    if (posting || tools::thread_id() == home_) inner_->wake();
   }
   static inline thread_local bool posting = false;
 
  private:
-  const long home_ = posix::thread_id();
+  const long home_ = tools::thread_id();
 };
 class SignalsNeedOwnThread final : public SelectorLoop {
  public:

@@ -45,6 +45,9 @@ class WokenBySigchld final : public ChildSignal, private SignalListener {
 
 }  // namespace
 
+const int kKillSignal = SIGKILL;
+const int kTerminateSignal = SIGTERM;
+
 std::optional<ChildEnd> collect(int pid) { return wait_for(pid, WNOHANG); }
 ChildEnd collect_waiting(int pid) { return wait_for(pid, 0).value_or(ChildEnd{}); }
 

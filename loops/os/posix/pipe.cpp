@@ -17,6 +17,8 @@
 
 namespace loopscope::os {
 
+const bool kReadsAsEndedBeforeWriter = true;
+
 Result<Pipe> open_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe2");

@@ -250,6 +250,14 @@ Result<UniqueFd> above_standard(UniqueFd fd) {
   return moved;
 }
 
+NativeSocket standard_stream(unsigned index) { return static_cast<int>(index); }
+
+Result<UniqueFd> open_null() { return open_path("/dev/null", true); }
+
+std::vector<std::string> shell_words(std::string command) {
+  return {"/bin/sh", "-c", std::move(command)};
+}
+
 Result<int> spawn(const SpawnRequest& request) {
   if (const Result<void> fit = check(request); !fit.ok()) return fit.error();
   Result<Pipe> made = open_pipe();

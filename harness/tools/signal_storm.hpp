@@ -3,7 +3,7 @@
 
 #include "loops/base/clock.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 /// SIGALRM from an interval timer, with a handler that only counts and without SA_RESTART, while
 /// the object lives. One at a time.
@@ -20,4 +20,4 @@ class SignalStorm {
   alignas(16) unsigned char previous_[256]{};
 };
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 /// The next calls of accept and accept4 in this process fail with these errno values, one each;
 /// the ones after that are real again. Calls that bypass libc are not reached.
@@ -12,4 +12,4 @@ void fail_accepts(const std::vector<int>& errors);
 /// Errors that no call has got yet.
 std::size_t accept_failures_left();
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -5,7 +5,7 @@
 
 #include "loops/os/fd.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 // All throw Failure where the system refuses: that is the host's trouble, not the subject's.
 
@@ -20,4 +20,4 @@ void refuse_native_transfer(os::NativeSocket out);
 /// Throws away what comes to a blocking TCP socket until its end, uncopied. The bytes there were.
 std::uint64_t discard_until_end(os::NativeSocket socket);
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <functional>
 
-#include "harness/posix/forked.hpp"
+#include "harness/tools/forked.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 inline constexpr int kNotConfined = 254;  // the system does not let this process do it
 
@@ -17,4 +17,4 @@ int in_child_without(UringCall call, int error, const std::function<int()>& work
 /// CAP_SYS_ADMIN and CAP_SYS_TIME.
 int in_time_namespace(std::chrono::seconds offset, const std::function<int()>& work);
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -5,7 +5,13 @@
 #include <string>
 #include <vector>
 
-namespace loopscope::posix {
+namespace loopscope::tools {
+
+/// Two signals that a program may use as it likes: SIGUSR1 and SIGUSR2; on Windows, which has none
+/// of the kind, SIGTERM and SIGBREAK.
+extern const int kUserSignal, kOtherSignal;
+/// SIGPIPE; 0 where writing to a broken pipe raises no signal.
+extern const int kBrokenPipeSignal;
 
 /// Sends a signal to the calling thread; its handler has run when this returns.
 void raise_here(int signum);
@@ -69,4 +75,4 @@ void append_handler(int signum, void (*second)(int));
 /// System calls that this signal's handler interrupts are made again, as with SA_RESTART.
 void restart_calls_after(int signum);
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -8,7 +8,7 @@
 #include "loops/base/bytes.hpp"
 #include "loops/os/fd.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 // All throw Failure where the system refuses: that is the host's trouble, not the subject's.
 
@@ -75,4 +75,4 @@ std::size_t heap_in_use();
 /// Threads of this process, without those that have ended and that the kernel still lists.
 std::size_t thread_count();
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

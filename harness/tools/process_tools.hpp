@@ -7,7 +7,7 @@
 
 #include "loops/os/fd.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 // All but the questions throw Failure where the system refuses: the host's trouble.
 
@@ -46,4 +46,4 @@ class TouchedMemory {
   std::size_t size_;
 };
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -5,7 +5,7 @@
 
 #include "loops/os/native.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 struct JobStory {
   int stopped_by = 0;  // the first signal that stopped it; 0: none did
@@ -16,4 +16,4 @@ struct JobStory {
 /// put into the foreground, once, and goes on there. Returns when the job has ended.
 JobStory in_background_of(os::NativeSocket terminal, const std::function<int()>& work);
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

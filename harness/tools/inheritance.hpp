@@ -6,7 +6,7 @@
 
 #include "loops/os/native.hpp"
 
-namespace loopscope::posix {
+namespace loopscope::tools {
 
 /// Forks twice, as a daemon does, with a session of its own in between. The grandchild runs `work`
 /// when its parent has gone; what it returned (0..255), 255 after an exception, -1 when it was
@@ -19,4 +19,4 @@ std::vector<int> descriptors_after_exec();
 /// epoll_ctl(EPOLL_CTL_DEL), behind the back of whoever has the set. Linux.
 void epoll_remove(os::NativeSocket epoll, os::NativeSocket fd);
 
-}  // namespace loopscope::posix
+}  // namespace loopscope::tools

@@ -1,0 +1,6 @@
+// Error queues of sockets: Winsock has none.
+#include "loops/os/net.hpp"
+
+namespace loopscope::os {
+void drain_error_queue(NativeSocket) {}
+}  // namespace loopscope::os
