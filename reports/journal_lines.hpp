@@ -15,11 +15,10 @@ using Json = nlohmann::ordered_json;
 struct BadLine {
   std::string what;
 };
-/// A key that has to be there; throws BadLine.
-const Json& part(const Json& object, const char* key);
 
 /// What stands under a key that has to be there.
 const Json& part(const Json& object, const char* key);
+
 Header read_header(const Json& header);
 Catalogue read_catalogue(const Json& catalogue);
 Fact read_fact(const Json& fact);

@@ -11,7 +11,7 @@ void write_table(Page& page, std::string_view title, std::size_t count, std::str
   if (count == 0) return;
   page.put(
       "<h3 class=\"sub\">{} <span class=\"count\">{}</span></h3><div class=\"scroll\" "
-      "tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"lines\"><thead><tr>",
+      "tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table class=\"changes\"><thead><tr>",
       title, count, title);
   page.raw(columns);
   page.raw("<th scope=\"col\">before</th><th scope=\"col\">now</th></tr></thead><tbody>\n");

@@ -202,8 +202,10 @@ void write_row(Page& page, const View& view, const FactRow& row,
   page.put("<tr id=\"f.{}\"{}><th scope=\"row\"><code>{}</code><span>{}</span>{}</th>",
            slug(row.id), odd ? Raw{" class=\"odd\""} : Raw{""}, row.id, row.any().question,
            odd ? Raw{"<span class=\"tag odd\">\u2260 differs</span>"} : Raw{""});
+  // A chart of several machines stands before their columns, which may be many.
+  if (view.many_platforms()) write_about(page, view, row, asked_by);
   for (std::size_t at = 0; at < view.platforms.size(); ++at) write_answer(page, view, row, at);
-  write_about(page, view, row, asked_by);
+  if (!view.many_platforms()) write_about(page, view, row, asked_by);
   page.raw("</tr>\n");
 }
 
@@ -212,11 +214,14 @@ void open_facts(Page& page, const View& view) {
       "<div class=\"scroll grid facts-grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"Facts "
       "of the platform\"><table class=\"facts\"><thead><tr><th scope=\"col\">fact</th>",
       view.many_platforms() ? " many" : "");
+  constexpr std::string_view kAbout = "<th scope=\"col\" class=\"about\">about it</th>";
+  if (view.many_platforms()) page.raw(kAbout);
   for (const Platform& platform : view.platforms) {
     page.put("<th scope=\"col\" data-platform=\"{}\">{}</th>", platform.name,
              view.many_platforms() ? platform.name : "here");
   }
-  page.raw("<th scope=\"col\">about it</th></tr></thead>\n");
+  if (!view.many_platforms()) page.raw(kAbout);
+  page.raw("</tr></thead>\n");
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ void open_grid(Page& page, const View& view, std::string_view label, std::string
       "<table class=\"matrix {}\"><thead>",
       view.columns.size() > 8 ? " many" : "", label, kind);
   if (view.many_platforms()) {
-    page.raw("<tr class=\"legs\"><td colspan=\"2\"></td>");
+    page.put("<tr class=\"legs\"><td></td><td class=\"{}\"></td>", next_head);
     for (std::size_t i = 0; i < view.platforms.size(); ++i) {
       const auto wide = std::count_if(view.columns.begin(), view.columns.end(),
                                       [&](const Column& column) { return column.platform == i; });
@@ -120,10 +120,10 @@ void write_absent(Page& page, const View& view) {
   const auto count = std::count_if(view.columns.begin(), view.columns.end(), absent);
   if (count == 0) return;
   page.put(
-      "<details class=\"more\"><summary>{} absent: {}</summary><p><button type=\"button\" "
+      "<details class=\"more\"><summary>{} {}</summary><p><button type=\"button\" "
       "class=\"scripted\" id=\"absent\" aria-pressed=\"false\" hidden>show their columns</button>"
       "</p><ul>",
-      count, view.many_platforms() ? "columns are of loops that are absent there" : "absent loops");
+      count, view.many_platforms() ? "columns of loops that are absent there" : "absent loops");
   for (const Column& column : view.columns) {
     if (!absent(column)) continue;
     page.put("<li>{}: {}</li>",

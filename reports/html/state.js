@@ -74,7 +74,10 @@ function show(focus) {
     target.focus({preventScroll: true});
   }
   if (target.matches('main > section')) scrollTo(0, 0);
-  else target.scrollIntoView({block: 'center'});
+  else {
+    const tall = target.offsetHeight > innerHeight / 2;
+    target.scrollIntoView({block: tall ? 'start' : 'center'});
+  }
 }
 
 /// One function for each view that is more than what the page's file has.
