@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "reports/diff.hpp"
-#include "reports/html/assets.hpp"
 #include "reports/html/changes.hpp"
+#include "reports/html/skeleton.hpp"
 #include "reports/tally.hpp"
 #include "reports/text.hpp"
 
@@ -134,22 +134,20 @@ std::string markdown(Legs before, Legs after, const RunDiff& diff) {
 std::string html_page(Legs before, Legs after, const RunDiff& diff) {
   html::Page page;
   page.put(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-      "style-src 'unsafe-inline'; img-src data:\">\n<title>loopscope diff: {}</title>\n",
-      counts_of(diff));
-  page.raw("<link rel=\"icon\" href=\"data:,\">\n<style>\n").raw(html::asset_style());
-  page.put(
-      "\n</style>\n</head>\n<body>\n<main>\n<section><h1>loopscope diff</h1><p>{}</p>"
-      "<p>old: {}<br>new: {}</p></section>\n<section><h2>What changed</h2>\n",
+      "<section id=\"compared\"><h1>loopscope diff</h1><p>{}</p><p>old: {}<br>new: {}</p>"
+      "</section>\n<section id=\"changes\"><h2>What changed</h2>\n",
       counts_of(diff), title_of(before), title_of(after));
   html::write_changes(page, diff, [](html::Page& to, const CellChange& change) {
     to.put("<code>{}</code>", change.cell().scenario);
   });
-  page.raw("</section>\n</main>\n</body>\n</html>\n");
-  return page.take();
+  page.raw("</section>\n");
+  return html::filled({.title = "loopscope diff: " + counts_of(diff),
+                       .jump = "<a class=\"jump\" href=\"#changes\">Skip to what changed</a>",
+                       .views = "<a href=\"#compared\">Compared</a>\n"
+                                "<a href=\"#changes\">Changes</a>",
+                       .body = page.take(),
+                       .data = {},
+                       .scripts = false});
 }
 
 constexpr DiffFormat kFormats[] = {{"text", ".txt", text},

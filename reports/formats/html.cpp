@@ -1,7 +1,7 @@
 // Report format "html": one file that needs no network, no script and no colour.
 #include "reports/format.hpp"
-#include "reports/html/assets.hpp"
 #include "reports/html/sections.hpp"
+#include "reports/html/skeleton.hpp"
 #include "reports/redact.hpp"
 #include "reports/tally.hpp"
 
@@ -9,12 +9,6 @@ namespace loopscope::formats::html {
 namespace {
 
 using namespace reports;
-
-/// Replaces the one occurrence of a placeholder in the skeleton.
-void fill(std::string& page, std::string_view placeholder, std::string_view content) {
-  const std::size_t at = page.find(placeholder);
-  if (at != std::string::npos) page.replace(at, placeholder.size(), content);
-}
 
 struct Section {
   std::string_view id, title;
@@ -68,15 +62,12 @@ Result<std::string> render_html(const Report& report, const RenderOptions& optio
   link("legend", "Legend");
   reports::html::write_data(data, view);
 
-  // What a journal says comes last: it must not be searched for placeholders.
-  std::string page(reports::html::asset_page());
-  fill(page, "<!--title-->", reports::html::escape(title_of(report)));
-  fill(page, "<!--views-->", views.take());
-  fill(page, "/*style*/", reports::html::asset_style());
-  fill(page, "/*script*/", reports::html::asset_script());
-  fill(page, "<!--data-->", data.take());
-  fill(page, "<!--body-->", body.take());
-  return page;
+  return reports::html::filled(
+      {.title = title_of(report),
+       .jump = "<a class=\"jump\" href=\"#attention\">Skip to what needs attention</a>",
+       .views = views.take(),
+       .body = body.take(),
+       .data = data.take()});
 }
 
 }  // namespace
