@@ -21,7 +21,7 @@ const Json* find(const Json& object, const char* key) {
 void get(const Json& object, const char* key, std::string& out) {
   if (const Json* value = find(object, key)) {
     if (!value->is_string()) refuse(key, "a string");
-    out = value->get<std::string>();
+    out = value->get_ref<const std::string&>();
   }
 }
 
