@@ -154,7 +154,7 @@ FactResult max_fds(ProbeContext& cx) {
   if (!pair) return no_subject(cx);
   // One that arrives takes a number: below the limit of descriptors nothing can be told.
   int works = 0;
-  for (const std::size_t n : {1, 16, 64, 128, 250, 251, 252, 253, 254, 255, 256, 300}) {
+  for (const std::size_t n : {1U, 16U, 64U, 128U, 250U, 251U, 252U, 253U, 254U, 255U, 256U, 300U}) {
     const int got = passed(pair, n);
     if (got != static_cast<int>(n)) {
       cx.call("sendmsg(" + std::to_string(n) + " descriptors)", got);
