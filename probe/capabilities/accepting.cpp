@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <utility>
 
 #include "loops/base/clock.hpp"
@@ -122,6 +123,13 @@ FactResult somaxconn(ProbeContext& cx) {
   cx.note("tcpi_sacked of the listener", std::to_string(info.tcpi_sacked));
   const auto limit = read_number("/proc/sys/net/core/somaxconn");
   cx.note("net.core.somaxconn", limit ? std::to_string(*limit) : "unknown");
+  // Emulators fill in a part of the structure only.
+  if (size < offsetof(tcp_info, tcpi_sacked) + sizeof info.tcpi_sacked || info.tcpi_sacked == 0) {
+    if (!limit) return null(Reason::not_supported, "neither the listener nor the kernel tells");
+    FactResult told = count(*limit, "longer queues are cut to it silently");
+    told.method = Method::sysctl;
+    return told;
+  }
   if (limit && *limit != info.tcpi_sacked) {
     cx.disagree("net.core.somaxconn", std::to_string(*limit), "the queue of a listener",
                 std::to_string(info.tcpi_sacked));
