@@ -24,8 +24,8 @@ async function firstPaint(hash) {
   return at;
 }
 
-/// Milliseconds from what a reader does to the picture that answers it; and of these, the time that
-/// the page's thread was busy, which other programs of the machine do not add to.
+/// Milliseconds from what a reader does to the picture that answers it; and how long the page's
+/// thread was busy until it rested again, the rows that follow later included.
 async function reaction(tab, cdp, act) {
   const busy = async () => (await cdp.send('Performance.getMetrics')).metrics
     .find(metric => metric.name === 'TaskDuration').value * 1000;
