@@ -23,6 +23,10 @@ target_link_libraries(loopscope_options INTERFACE Threads::Threads)
 target_compile_options(loopscope_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-missing-field-initializers)
 
+if(CMAKE_SIZEOF_VOID_P EQUAL 4)
+  target_compile_definitions(loopscope_options INTERFACE _FILE_OFFSET_BITS=64)
+endif()
+
 # Warnings are errors only with the compilers that we build with every day: a newer one may warn
 # about something new, and a user's first build must not end there.
 if(LOOPSCOPE_WERROR)
