@@ -120,7 +120,10 @@ std::string demangled_frame(const std::string& frame) {
   if (bare || (plus != std::string::npos && frame.substr(0, plus) == own_name())) {
     // The frame's own name is that of the nearest exported function; the symbol table knows more.
     const std::uintptr_t offset = std::strtoull(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16);
-    if (std::string better = symbols::name_at(offset); !better.empty()) mangled = std::move(better);
+    // A call that does not return may be the last instruction: it returns behind its function.
+    std::string better = symbols::name_at(offset);
+    if (better.empty() && offset > 0) better = symbols::name_at(offset - 1);
+    if (!better.empty()) mangled = std::move(better);
   }
   if (mangled.empty()) return frame;
   int status = 0;
