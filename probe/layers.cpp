@@ -104,8 +104,8 @@ std::optional<Layer> emulator_layer(const LayerEvidence& e) {
 }
 
 /// The value of container= among variables that are separated by NUL.
-std::string container_variable(const std::string& environ) {
-  const std::string all = '\0' + environ;
+std::string container_variable(const std::string& environment) {
+  const std::string all = '\0' + environment;
   const std::string key = std::string(1, '\0') + "container=";
   const std::size_t at = all.find(key);
   if (at == std::string::npos) return {};
