@@ -61,7 +61,7 @@ class Pool final : public LentBytes::Pool {
 
 /// One operation while the system has it.
 struct Flight final : Operation::InFlight {
-  explicit Flight(Operation& of) : operation(&of) { block.flight = this; }
+  explicit Flight(Operation& of) : operation(&of) {}
 
   ~Flight() override { stop_waiting(); }
   void stop_waiting() {
@@ -73,13 +73,7 @@ struct Flight final : Operation::InFlight {
     (void)::PostQueuedCompletionStatus(flight.port, 0, 2, &flight.overlapped);
   }
 
-  /// Its address is what a completion names.
-  struct Block {
-    OVERLAPPED overlapped{};
-    Flight* flight = nullptr;
-  };
-  Block block{};
-  OVERLAPPED& overlapped = block.overlapped;
+  OVERLAPPED overlapped{};  // its address is what a completion names
   Operation* operation;
   bool cancelled = false;         // asked for: it is not begun again
   std::error_code refused{};      // by the call itself: the completion was posted
@@ -99,10 +93,6 @@ struct Flight final : Operation::InFlight {
 };
 
 Flight& flight_of(const Operation& operation) { return static_cast<Flight&>(*operation.in_flight); }
-
-Flight* flight_at(OVERLAPPED* overlapped) {
-  return reinterpret_cast<Flight::Block*>(overlapped)->flight;
-}
 
 /// An extension of Winsock, which is found by asking a socket.
 template <class Function>
@@ -182,7 +172,7 @@ class IocpProactor final : public Proactor {
   os::UniqueFd port_, driver_;
   std::shared_ptr<Pool> pool_;
   std::unordered_map<os::NativeSocket, std::uint64_t> attached_;  // with os::closes_of
-  std::unordered_set<Flight*> flights_;
+  std::unordered_map<OVERLAPPED*, Flight*> flights_;
   std::unordered_set<Flight*> pipe_polls_;
   std::atomic<bool> woken_{false};
 };
@@ -232,7 +222,7 @@ Result<void> IocpProactor::submit(Operation& operation) {
     if (!flight.event) return os::windows_error("CreateEvent");
   }
   operation.in_flight = std::move(made);
-  flights_.insert(&flight);
+  flights_.emplace(&flight.overlapped, &flight);
   if (const std::error_code refused = begin(flight)) (void)post(flight, refused);
   return {};
 }
@@ -302,7 +292,9 @@ std::error_code IocpProactor::begin_receive(Flight& flight) {
   const Operation& operation = *flight.operation;
   if (operation.is_socket) {
     WSABUF nothing{0, nullptr};
-    flight.flags = 0;
+    // A receive of no bytes would take a datagram away.
+    const Result<SocketType> type = os::type_of(operation.fd);
+    flight.flags = type.ok() && *type == SocketType::datagram ? MSG_PEEK : 0;
     return pending_or(::WSARecv(socket_of(operation), &nothing, 1, nullptr, &flight.flags,
                                 &flight.overlapped, nullptr));
   }
@@ -473,7 +465,8 @@ std::optional<Completion> IocpProactor::end_receive(Flight& flight, std::error_c
   const Operation& operation = *flight.operation;
   Completion completion{.error = error};
   if (operation.is_socket) {
-    if (error) return completion;
+    if (error && error != std::errc::message_size) return completion;
+    completion.error = {};  // There is more than nothing: a datagram waits.
     const std::uint32_t id = operation.into.empty() ? pool_->take() : 0;
     const std::span<std::byte> into = operation.into.empty() ? pool_->bytes(id) : operation.into;
     LentBytes lent;
@@ -553,7 +546,7 @@ std::optional<Completion> IocpProactor::end_poll(Flight& flight, std::error_code
 }
 
 void IocpProactor::complete(Flight& flight, Completion completion) {
-  flights_.erase(&flight);
+  flights_.erase(&flight.overlapped);
   Operation& operation = *flight.operation;
   operation.in_flight.reset();
   operation.completed(std::move(completion));
@@ -561,10 +554,14 @@ void IocpProactor::complete(Flight& flight, Completion completion) {
 
 void IocpProactor::arrived(const OVERLAPPED_ENTRY& entry) {
   if (entry.lpOverlapped == nullptr) return;  // wake()
-  Flight& flight = *flight_at(entry.lpOverlapped);
+  // Wine queues a packet also for some calls that have failed at once: theirs is over by then.
+  const auto found = flights_.find(entry.lpOverlapped);
+  if (found == flights_.end()) return;
+  Flight& flight = *found->second;
+  const auto status = static_cast<NTSTATUS>(flight.overlapped.Internal);
+  if (status == os::afd::kPending) return;  // Of an earlier one at the same address.
   std::error_code error = flight.refused;
   flight.refused = {};
-  const auto status = static_cast<NTSTATUS>(flight.overlapped.Internal);
   if (!error && status < 0) error = code_of_status(status);
   if (std::optional<Completion> over = end(flight, error, flight.overlapped.InternalHigh)) {
     complete(flight, std::move(*over));
@@ -589,7 +586,7 @@ void IocpProactor::request_cancel(Operation& operation) {
 }
 
 IocpProactor::~IocpProactor() {
-  for (Flight* flight : flights_) request_cancel(*flight->operation);
+  for (const auto& [address, flight] : flights_) request_cancel(*flight->operation);
   while (!flights_.empty()) {
     std::array<OVERLAPPED_ENTRY, 64> entries;
     ULONG count = 0;
@@ -599,8 +596,12 @@ IocpProactor::~IocpProactor() {
     }
     for (ULONG i = 0; i < count; ++i) {
       if (entries[i].lpOverlapped == nullptr) continue;
-      Flight* flight = flight_at(entries[i].lpOverlapped);
-      if (flights_.erase(flight) != 0) flight->operation->in_flight.reset();
+      const auto found = flights_.find(entries[i].lpOverlapped);
+      if (found == flights_.end()) continue;
+      if (static_cast<NTSTATUS>(found->first->Internal) == os::afd::kPending) continue;
+      Operation& operation = *found->second->operation;
+      flights_.erase(found);
+      operation.in_flight.reset();
     }
   }
 }
