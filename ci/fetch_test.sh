@@ -61,6 +61,19 @@ get_source() {
   tar -xf "$tarball" -C "$work/sources/$name" --strip-components 1
 }
 
+# toml++ is headers alone. Where a mirror does not find its source package, those of the installed
+# package stand for it.
+take_headers() {
+  local folder="$work/sources/$1"
+  [[ $1 == tomlplusplus && -f /usr/include/toml++/toml.h ]] || return 1
+  say "$1: the headers of this machine instead of the source package"
+  mkdir -p "$folder/include"
+  cp -r /usr/include/toml++ "$folder/include/"
+  printf '%s\n' 'cmake_minimum_required(VERSION 3.14)' 'project(tomlplusplus)' \
+    'add_library(headers INTERFACE)' 'target_include_directories(headers INTERFACE include)' \
+    'add_library(tomlplusplus::tomlplusplus ALIAS headers)' >"$folder/CMakeLists.txt"
+}
+
 if [[ ! -f $work/sources/libuv/CMakeLists.txt ]]; then
   command -v apt-get >/dev/null 2>&1 || skip "no apt-get"
   write_source_list || skip "apt knows no Debian or Ubuntu mirror; run apt-get update"
@@ -68,7 +81,8 @@ if [[ ! -f $work/sources/libuv/CMakeLists.txt ]]; then
 fi
 arguments=()
 while read -r name package version; do
-  get_source "$name" "$package" "$version" || skip "no source package $package $version"
+  get_source "$name" "$package" "$version" || take_headers "$name" ||
+    skip "no source package $package $version"
   arguments+=("-DFETCHCONTENT_SOURCE_DIR_${name^^}=$work/sources/$name")
 done <<<"$packages"
 
@@ -85,7 +99,7 @@ configure() {
 
 configure "$work/fetched" -DLOOPSCOPE_FETCH=ON -DFETCHCONTENT_FULLY_DISCONNECTED=ON \
   "${arguments[@]}"
-for name in fmt nlohmann_json CLI11 doctest libuv; do
+for name in fmt nlohmann_json tomlplusplus CLI11 doctest libuv; do
   grep -q "loopscope: $name .* by FetchContent" "$work/fetched.log" ||
     die "$name did not come from FetchContent"
 done

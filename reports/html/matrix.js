@@ -15,9 +15,9 @@ function filter() {
   }
 }
 
-let pending = 0;
+let answer = 0;  // the number of the last one: rows of an earlier answer come no more
 function showRows(fits) {
-  cancelAnimationFrame(pending);
+  const number = ++answer;
   const open = new Map(rows.map((tr, at) => [tr, fits[at]]));
   const todo = bodies.filter(({body, rows: mine}) => {
     const any = mine.some(tr => open.get(tr));
@@ -25,6 +25,7 @@ function showRows(fits) {
     return any;
   });
   const next = () => {
+    if (number !== answer) return;
     let shown = 0;
     while (todo.length && shown < kFirstRows) {
       const {body, rows: mine} = todo.shift();
@@ -35,7 +36,7 @@ function showRows(fits) {
       body.hidden = false;
     }
     for (const {body} of todo) body.hidden = true;
-    if (todo.length) pending = requestAnimationFrame(() => setTimeout(next));
+    if (todo.length) requestAnimationFrame(() => setTimeout(next));
   };
   next();
 }
