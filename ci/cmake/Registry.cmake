@@ -236,6 +236,36 @@ function(loopscope_command stem)
   endif()
 endfunction()
 
+# loopscope_embed(target FILES GLOB TYPE Type FUNCTION name HEADER "x.hpp"): compiles text files
+# in. name() gives a span of Type, an aggregate of two string views: a file's stem, and its text.
+function(loopscope_embed target)
+  cmake_parse_arguments(arg "" "FILES;TYPE;FUNCTION;HEADER" "" ${ARGN})
+  file(GLOB files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${arg_FILES}")
+  set(rows "")
+  foreach(file IN LISTS files)
+    get_filename_component(stem "${file}" NAME_WE)
+    file(READ "${file}" text)
+    string(APPEND rows "    {\"${stem}\", R\"loopscope(${text})loopscope\"},\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+  endforeach()
+  set(generated "${CMAKE_CURRENT_BINARY_DIR}/${arg_FUNCTION}.cpp")
+  file(CONFIGURE OUTPUT "${generated}" @ONLY CONTENT
+"// Generated from ${arg_FILES}.
+#include \"${arg_HEADER}\"
+
+namespace loopscope {
+
+std::span<const ${arg_TYPE}> ${arg_FUNCTION}() {
+  static constexpr ${arg_TYPE} kFiles[] = {
+${rows}    {}};
+  return std::span(kFiles).first(std::size(kFiles) - 1);
+}
+
+}  // namespace loopscope
+")
+  target_sources(${target} PRIVATE "${generated}")
+endfunction()
+
 # loopscope_unit_tests(target): one test executable of every *_test.cpp below this folder, linked
 # to `target`; ARGN: further libraries. Discovered by CTest as one test <target>_test.
 function(loopscope_unit_tests target)

@@ -11,39 +11,17 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <fstream>
 #include <optional>
 
 #include "loops/base/clock.hpp"
-#include "loops/os/temp_folder.hpp"
 #include "probe/posix/text_file.hpp"
 #include "probe/probe_context.hpp"
+#include "probe/temp_folder.hpp"
 
 namespace loopscope {
 
 namespace {
-
-/// A folder that is removed with everything in it.
-class TempFolder {
- public:
-  TempFolder() {
-    // Without one, the facts that need it say so.
-    if (Result<std::string> made = os::make_temp_folder("loopscope-probe"); made.ok()) {
-      path_ = std::move(made).value();
-    }
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code ignored;  // A folder that cannot be removed is not a fact's business.
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct ChannelPair {
   os::UniqueFd read, write;

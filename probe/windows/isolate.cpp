@@ -10,34 +10,13 @@
 #include "loops/os/child.hpp"
 #include "loops/os/pipe.hpp"
 #include "loops/os/spawn.hpp"
-#include "loops/os/temp_folder.hpp"
 #include "loops/os/windows/children.hpp"
 #include "loops/os/windows/winsock.hpp"
 #include "probe/probe_context.hpp"
+#include "probe/temp_folder.hpp"
 
 namespace loopscope {
 namespace {
-
-/// A folder that is removed with everything in it.
-class TempFolder {
- public:
-  TempFolder() {
-    // Without one, the facts that need it say so.
-    if (Result<std::string> made = os::make_temp_folder("loopscope-probe"); made.ok()) {
-      path_ = std::move(made).value();
-    }
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  ~TempFolder() {
-    std::error_code ignored;  // A folder that cannot be removed is not a fact's business.
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 std::string own_program() {
   std::wstring path(32'768, L'\0');

@@ -1,20 +1,17 @@
 // The facts of io_uring against other sources, and where io_uring or its use is refused.
 #include <doctest/doctest.h>
-#include <linux/filter.h>
 #include <linux/io_uring.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstddef>
 #include <functional>
 #include <map>
 #include <set>
 
+#include "loops/os/linux/refused_call.hpp"
 #include "probe/capabilities/linux_calls.hpp"
 #include "probe/measure.hpp"
 #include "probe/posix/text_file.hpp"
@@ -104,17 +101,7 @@ Answers answers_after(const std::function<bool()>& change) {
 
 /// Makes one system call fail from now on, for this process and all that it starts.
 bool refuse(long call, int error) {
-  const auto number = static_cast<std::uint32_t>(call);
-  const std::uint32_t answer = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error);
-  std::array<sock_filter, 4> program{{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, answer),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog filter{.len = program.size(), .filter = program.data()};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
+  return os::refuse_call(static_cast<unsigned>(call), static_cast<unsigned>(error));
 }
 
 bool names_the_filter(const Answer& answer) {
