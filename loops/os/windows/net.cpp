@@ -16,6 +16,7 @@
 #include <mutex>
 
 #include "loops/os/sockaddr_endpoint.hpp"
+#include "loops/os/socket_options.hpp"
 
 namespace loopscope::os {
 
@@ -307,32 +308,9 @@ Result<Endpoint> peer_address(NativeSocket fd) {
   return ask_name(fd, ::getpeername, "getpeername");
 }
 
-Result<void> set_reuse_address(NativeSocket fd, bool on) {
-  return set_option(fd, SOL_SOCKET, SO_REUSEADDR, on, "setsockopt(SO_REUSEADDR)");
-}
 Result<void> set_reuse_port(NativeSocket, bool on) {
   if (!on) return {};
   return make_error(Errc::not_supported, "setsockopt(SO_REUSEPORT)", "Windows has no such option");
-}
-Result<void> set_broadcast(NativeSocket fd, bool on) {
-  return set_option(fd, SOL_SOCKET, SO_BROADCAST, on, "setsockopt(SO_BROADCAST)");
-}
-Result<void> set_keep_alive(NativeSocket fd, bool on) {
-  return set_option(fd, SOL_SOCKET, SO_KEEPALIVE, on, "setsockopt(SO_KEEPALIVE)");
-}
-Result<void> set_v6_only(NativeSocket fd, bool on) {
-  return set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, on, "setsockopt(IPV6_V6ONLY)");
-}
-Result<void> set_nodelay(NativeSocket fd, bool on) {
-  return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on, "setsockopt(TCP_NODELAY)");
-}
-Result<void> set_buffer_sizes(NativeSocket fd, int send_bytes, int receive_bytes) {
-  if (send_bytes > 0) {
-    Result<void> set = set_option(fd, SOL_SOCKET, SO_SNDBUF, send_bytes, "setsockopt(SO_SNDBUF)");
-    if (!set.ok()) return set;
-  }
-  if (receive_bytes <= 0) return {};
-  return set_option(fd, SOL_SOCKET, SO_RCVBUF, receive_bytes, "setsockopt(SO_RCVBUF)");
 }
 Result<void> set_reset_on_close(NativeSocket fd) {
   const linger at_once{1, 0};
