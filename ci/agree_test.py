@@ -373,20 +373,24 @@ def traced(tool: Path, folder: Path) -> tuple[list[str], int]:
     if shutil.which("strace") is None:
         print("strace is not here: the evidence is not compared with it")
         return [], 0
-    folder.mkdir(parents=True, exist_ok=True)
     wrong = []
     for ident, (call, pattern) in TRACED.items():
-        log = folder / f"{ident}.strace"
+        # A log for each process: in a common one a call that another process interrupts is torn
+        # into two lines ("<unfinished ...>"), and no pattern finds it.
+        logs = folder / f"{ident}.strace"
+        shutil.rmtree(logs, ignore_errors=True)
+        logs.mkdir(parents=True)
         done = subprocess.run(
-            ["strace", "-f", "-o", log, tool, "probe", "--fact", ident, "--format", "json",
-             "--deadline-ms", "10000"],
+            ["strace", "-ff", "-o", logs / "of", tool, "probe", "--fact", ident,
+             "--format", "json", "--deadline-ms", "10000"],
             env=environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:
             print(f"strace may not trace here: {done.stderr.strip()[:200]}")
             return [], 0
         evidence = [row for row in json.loads(done.stdout)["facts"][0]["evidence"]
                     if row["call"] == call]
-        seen = re.findall(pattern, log.read_text(errors="replace"))
+        text = "".join(log.read_text(errors="replace") for log in sorted(logs.iterdir()))
+        seen = re.findall(pattern, text)
         if not evidence or not seen:
             wrong.append(f"{ident}: evidence {evidence}, strace {seen}")
         elif isinstance(seen[0], str) and seen[0].startswith("E"):
