@@ -118,12 +118,17 @@ build_openssl() {
     cd / && rm -rf /usr/src/openssl'
 }
 
-# make_root [--without-tls]
+# make_root [--without-tls]: one at a time, for two rows may want it at once.
 make_root() {
+  local lock
+  mkdir -p "$windows_cache"
+  exec {lock}>"$windows_cache/lock"
+  flock "$lock"
   once base-trixie make_base
   once packages-4 install_packages
   once libraries-3 build_libraries
   [[ ${1:-} == --without-tls ]] || once openssl-1 build_openssl
+  exec {lock}>&-
 }
 
 # Wine is silent, needs no display, and its prefix is of this root alone.
