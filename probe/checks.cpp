@@ -53,6 +53,7 @@ constexpr Implication kImplications[] = {
     {"pidfd.waitid", "pidfd.open", true, kUsesIt},
     {"pidfd.send_signal", "pidfd.open", true, kUsesIt},
     {"pidfd.hup_after_reap", "pidfd.open", true, kUsesIt},
+    {"posix_spawn.*", "proc.shell", true, "the child that shows it is a shell"},
     {"close_range.cloexec", "close_range", true, kFlag},
     {"tty.reopen_possible", "tty.ptmx", true, kUsesIt},
     {"tty.pty_eof_errno", "tty.ptmx", true, kUsesIt},

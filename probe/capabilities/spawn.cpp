@@ -145,7 +145,16 @@ FactResult cloexec_default(ProbeContext& cx) {
   return shell.wait(cx) != 0 ? yes() : no(Reason::not_implemented, "the flag was ignored");
 }
 
+FactResult runs_a_shell(ProbeContext& cx) {
+  Plan plan;
+  Shell shell(cx, plan, "exit 7");
+  if (!shell.started()) return cx.refused("/bin/sh cannot be run");
+  return shell.wait(cx) == 7 ? yes() : no(Reason::failed, "another exit code than the command's");
+}
+
 constexpr Fact kFacts[] = {
+    {"proc.shell", "Does /bin/sh run a command?", "POSIX.1-2017 system()", runs_a_shell,
+     "subprocess_shell"},
     {"posix_spawn.setsid", "Can posix_spawn start a new session?",
      "man 3 posix_spawn, POSIX_SPAWN_SETSID", setsid_flag, "start_new_session without fork"},
     {"posix_spawn.chdir", "Can posix_spawn change the folder of the child?",

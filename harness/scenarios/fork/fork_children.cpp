@@ -202,6 +202,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::man_page,
      .severity = Severity::common,
      .api = kProcesses,
+     .facts = kShell,
      .limit = kLimit},
     {.id = "fork.child_closes_parent_loop.running",
      .promise = "A child that is forked inside a callback and closes the loop leaves the parent's "

@@ -103,6 +103,8 @@ inline std::string output_of(Context& cx, ProcessOptions options) {
 }
 
 inline constexpr CapSet kProcessNeeds{Cap::subprocess};
+/// The children are a shell and what stands beside it in /bin.
+inline constexpr std::string_view kShell[] = {"proc.shell"};
 inline constexpr std::string_view kExecSource =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.subprocess_exec";
 inline constexpr std::string_view kProtocolSource =
