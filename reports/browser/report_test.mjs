@@ -70,6 +70,28 @@ async function tick(tab, need) {
   await boxes.nth(needs.findIndex(other => squeezed(other) === squeezed(need))).click();
 }
 
+/// Cells that are not below their heads, or begin their text elsewhere.
+function columnsAside(table) {
+  const seen = row => [...row.children].filter(cell => cell.offsetParent !== null);
+  const heads = seen(table.tHead.rows[table.tHead.rows.length - 1]);
+  const place = cell => {
+    const {left, right} = cell.getBoundingClientRect(), style = getComputedStyle(cell);
+    const centred = style.textAlign === 'center';
+    return [left, right, centred ? 'centred' : left + parseFloat(style.paddingLeft)];
+  };
+  const near = (a, b) => a === b || Math.abs(a - b) < 1;
+  const aside = [];
+  for (const row of table.querySelectorAll('tr[data-scenario]')) {
+    const cells = seen(row);
+    if (cells.length !== heads.length) aside.push(`${row.dataset.scenario}: ${cells.length}`);
+    cells.forEach((cell, at) => {
+      const [mine, head] = [cell, heads[at]].map(place);
+      if (!mine.every((value, i) => near(value, head[i]))) aside.push(`${cell.outerHTML}: ${mine}`);
+    });
+  }
+  return aside.slice(0, 5);
+}
+
 /// Waits until the rows that a filter left are all there: the later ones follow a picture later.
 async function settled(tab, wanted) {
   await tab.waitForFunction(([selector, count]) => [...document.querySelectorAll(selector)]
@@ -96,30 +118,37 @@ for (const {name, journals, beside: more} of reports) {
         .map(m => `${m.line}:${m.column} ${m.ruleId}: ${m.message}`).slice(0, 10), []);
     });
 
-    for (const width of [1280, 390]) {
-      for (const colorScheme of ['light', 'dark']) {
-        // Axe is slow; colours and widths are told apart by two of the four.
-        const withAxe = (width > 400) === (colorScheme === 'light');
-        test(`every view at ${width} px, ${colorScheme}: nothing sticks out, axe is content`, () =>
-          visit(url, {colorScheme, viewport: {width, height: 900}}, async tab => {
-            await tab.evaluate(axeSource);
-            for (const view of await views(tab)) {
-              await tab.evaluate(to => { location.hash = to; }, view);
-              await tab.waitForSelector(`#${view}.on`);
-              assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth) <= width,
-                        `${view} is too wide`);
-              // Whatever sticks out must do so inside a container of its own that scrolls.
-              assert.deepEqual(await tab.$$eval('main *', (all, limit) => all.filter(e =>
-                !e.closest('.scroll, pre, fieldset') && e.offsetParent &&
-                e.getBoundingClientRect().right > limit + 1)
-                .map(e => e.outerHTML.slice(0, 120)).slice(0, 3), width), [], view);
-              if (!withAxe) continue;
-              const {violations} = await tab.evaluate(() =>
-                axe.run({resultTypes: ['violations']}));
-              assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes[0].html}`), [], view);
-            }
-          }));
-      }
+    // Axe is slow; colours and widths are told apart by two of the five.
+    for (const [width, colorScheme, withAxe] of [
+      [1280, 'light', true], [1280, 'dark', false], [390, 'light', false], [390, 'dark', true],
+      [2560, 'light', false]]) {
+      test(`every view at ${width} px, ${colorScheme}: nothing sticks out, axe is content`, () =>
+        visit(url, {colorScheme, viewport: {width, height: 900}}, async tab => {
+          await tab.evaluate(axeSource);
+          for (const view of await views(tab)) {
+            await tab.evaluate(to => { location.hash = to; }, view);
+            await tab.waitForSelector(`#${view}.on`);
+            assert.ok(await tab.evaluate(() => document.documentElement.scrollWidth) <= width,
+                      `${view} is too wide`);
+            // Whatever sticks out must do so inside a container of its own that scrolls.
+            assert.deepEqual(await tab.$$eval('main *', (all, limit) => all.filter(e =>
+              !e.closest('.scroll, pre, fieldset') && e.offsetParent &&
+              e.getBoundingClientRect().right > limit + 1)
+              .map(e => e.outerHTML.slice(0, 120)).slice(0, 3), width), [], view);
+            if (!withAxe) continue;
+            const {violations} = await tab.evaluate(() =>
+              axe.run({resultTypes: ['violations']}));
+            assert.deepEqual(violations.map(v => `${v.id}: ${v.nodes[0].html}`), [], view);
+          }
+        }));
+    }
+
+    for (const width of [2560, 1280, 390]) {
+      test(`at ${width} px the head of a column stands over its cells`, () =>
+        visit(`${url}#matrix`, {viewport: {width, height: 900}}, async tab => {
+          await settled(tab, scenarios);
+          assert.deepEqual(await tab.$eval('.matrix.main', columnsAside), []);
+        }));
     }
 
     test('the first view is what needs attention', () => visit(url, {}, async tab => {

@@ -7,6 +7,14 @@
 namespace loopscope::reports::html {
 namespace {
 
+/// The width of the ids where rows are grids (report.css), in digits; longer ones break.
+std::size_t width_of_ids(const View& view) {
+  constexpr std::size_t kWidest = 40;
+  std::size_t longest = 0;
+  for (const ScenarioRow* row : view.scenarios) longest = std::max(longest, row->id.size());
+  return std::min(longest, kWidest) + 2;
+}
+
 /// How repeats differ, for a title: "3 repeats: pass, fail".
 std::string repeats_text(const std::vector<PlacedCell>& cells) {
   std::string words;
@@ -91,16 +99,18 @@ void open_grid(Page& page, const View& view, std::string_view label, std::string
                std::string_view row_head, std::string_view next_head) {
   page.put(
       "<div class=\"scroll grid{}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">"
-      "<table class=\"matrix {}\"><thead>",
-      view.columns.size() > 8 ? " many" : "", label, kind);
+      "<table class=\"matrix {}\" style=\"--id:{}ch\"><thead>",
+      view.columns.size() > 8 ? " many" : "", label, kind, width_of_ids(view));
   if (view.many_platforms()) {
     page.put("<tr class=\"legs\"><td></td><td class=\"{}\"></td>", next_head);
     for (std::size_t i = 0; i < view.platforms.size(); ++i) {
       const auto wide = std::count_if(view.columns.begin(), view.columns.end(),
                                       [&](const Column& column) { return column.platform == i; });
       if (wide == 0) continue;
-      page.put("<th scope=\"colgroup\" colspan=\"{}\" data-platform=\"{}\">{}</th>", wide,
-               view.platforms[i].name, view.platforms[i].name);
+      page.put(
+          "<th scope=\"colgroup\" colspan=\"{}\" style=\"--span:{}\" data-platform=\"{}\">{}"
+          "</th>",
+          wide, wide, view.platforms[i].name, view.platforms[i].name);
     }
     page.raw("</tr>");
   }

@@ -2,7 +2,7 @@
 const form = $('#filters'), matrix = $('.matrix.main');
 const rows = $$('tr[data-scenario]', matrix);
 const bodies = $$('tbody', matrix).map(body => ({body, rows: $$('tr[data-scenario]', body)}));
-const kFirstRows = 60;  // more than a screen shows; the others follow after the next picture
+const kFirstRows = 30;  // more than a screen shows; the others follow after the next picture
 
 function filter() {
   if (!state.q) return {fits: rows.map(() => true), error: null};
@@ -18,27 +18,17 @@ function filter() {
 let answer = 0;  // the number of the last one: rows of an earlier answer come no more
 function showRows(fits) {
   const number = ++answer;
-  const open = new Map(rows.map((tr, at) => [tr, fits[at]]));
-  const todo = bodies.filter(({body, rows: mine}) => {
-    const any = mine.some(tr => open.get(tr));
-    if (!any) body.hidden = true;
-    return any;
-  });
-  const next = () => {
+  rows.forEach((tr, at) => { if (!fits[at]) tr.hidden = true; });
+  const todo = rows.filter((tr, at) => fits[at] && tr.hidden);
+  const come = list => {
     if (number !== answer) return;
-    let shown = 0;
-    while (todo.length && shown < kFirstRows) {
-      const {body, rows: mine} = todo.shift();
-      for (const tr of mine) {
-        if (tr.hidden === open.get(tr)) tr.hidden = !open.get(tr);
-        if (open.get(tr)) ++shown;
-      }
-      body.hidden = false;
-    }
-    for (const {body} of todo) body.hidden = true;
-    if (todo.length) requestAnimationFrame(() => setTimeout(next));
+    for (const tr of list) tr.hidden = false;
+    for (const {body, rows: mine} of bodies) body.hidden = mine.every(tr => tr.hidden);
   };
-  next();
+  come(todo.slice(0, kFirstRows));
+  if (todo.length > kFirstRows) {
+    requestAnimationFrame(() => setTimeout(() => come(todo.slice(kFirstRows))));
+  }
 }
 
 draw.matrix = () => {

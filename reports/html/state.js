@@ -63,8 +63,8 @@ function show(focus) {
     else link.removeAttribute('aria-current');
   }
   $('.head').classList.toggle('brief', view !== 'attention');
-  hideColumns();
   draw[view]?.(focus);
+  hideColumns(document.getElementById(view));
   for (const old of $$('.at')) old.classList.remove('at');
   if (!target) return;
   for (let up = target; up; up = up.parentElement) if (up.tagName === 'DETAILS') up.open = true;
@@ -83,25 +83,38 @@ function show(focus) {
 /// One function for each view that is more than what the page's file has.
 const draw = {};
 
-// Columns of loops and platforms that the reader put away.
-const hiddenColumns = document.head.appendChild(document.createElement('style'));
+// Columns of loops and platforms that the reader put away. Each cell is hidden by itself: a style
+// sheet that changes has the browser look at all that the page shows.
 const columnHeads = $$('.matrix.main thead th[data-loop]').map(th => ({
   ...th.dataset, absent: th.classList.contains('absent')}));
 const isOff = ({loop, platform, absent}) => state.hide.has(loop) || state.off.has(platform) ||
   (absent && !state.absent);
-function hideColumns() {
-  const rules = columnHeads.flatMap((head, at) => isOff(head) ?
-    [`.matrix tr:not(.legs, .group) > :nth-child(${at + 3})`] : []);
-  for (const loop of state.hide) rules.push(`:is(li, td, th)[data-loop="${CSS.escape(loop)}"]`);
-  for (const platform of state.off) {
-    rules.push(`:is(li, td, th, tr)[data-platform="${CSS.escape(platform)}"]`);
+const hiddenIn = new Map($$('.matrix').map(table => [table, columnHeads.map(() => false)]));
+
+function hideIn(table) {
+  const was = hiddenIn.get(table);
+  const changed = columnHeads.flatMap((head, at) => isOff(head) === was[at] ? [] : [at]);
+  if (changed.length === 0) return;
+  for (const at of changed) was[at] = !was[at];
+  for (const {children} of $$('tr:not(.legs, .group)', table)) {
+    for (const at of changed) children[at + 2].hidden = was[at];
   }
-  const text = rules.length ? `${rules.join(',')}{display:none}` : '';
-  if (hiddenColumns.textContent !== text) hiddenColumns.textContent = text;
-  for (const th of $$('.legs th')) {
+  for (const th of $$('.legs th', table)) {
     const left = columnHeads.filter(head =>
       head.platform === th.dataset.platform && !isOff(head)).length;
     th.hidden = left === 0;
     if (left) th.colSpan = left;
+    th.style.setProperty('--span', left);
+  }
+}
+/// In the head, and in the view that is shown.
+function hideColumns(view) {
+  const table = $('.matrix', view);
+  if (table) hideIn(table);
+  for (const part of [$('.head'), ...(table ? [] : [view])]) {
+    for (const element of $$(':is(li, tr, td, th):is([data-loop], [data-platform])', part)) {
+      const {loop, platform} = element.dataset;
+      element.hidden = state.hide.has(loop) || state.off.has(platform);
+    }
   }
 }
