@@ -25,7 +25,8 @@ std::string to_json(const Kills& kills) {
                       {"reason", trial.reason},
                       {"right", trial.right}});
   }
-  const Json page = {{"schema", kKillsSchema}, {"loops", loops}, {"trials", trials}};
+  Json page = {{"schema", kKillsSchema}, {"loops", loops}, {"trials", trials}};
+  if (kills.redaction) page["redaction"] = {{"fields", kills.redaction->fields}};
   return page.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -45,6 +46,9 @@ Result<Kills> kills_from_json(std::string_view text) {
     for (const Json& row : page.at("trials")) {
       kills.trials.push_back({row.at("faulty"), row.at("scenario"), row.at("must") == "fail",
                               row.at("right"), row.at("outcome"), row.at("reason")});
+    }
+    if (const auto redaction = page.find("redaction"); redaction != page.end()) {
+      kills.redaction = Redaction{redaction->at("fields")};
     }
     return kills;
   } catch (const Json::exception& error) {

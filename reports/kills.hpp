@@ -1,11 +1,13 @@
 // The kill matrix: which faulty loop failed which scenario, as a document of the self-test.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "loops/base/result.hpp"
+#include "reports/model.hpp"
 
 namespace loopscope::reports {
 
@@ -25,7 +27,8 @@ struct FaultyRow {
 
 struct Kills {
   std::vector<FaultyRow> loops;
-  std::vector<KillTrial> trials;  // by loop, then by scenario
+  std::vector<KillTrial> trials;       // by loop, then by scenario
+  std::optional<Redaction> redaction;  // none: the reasons are as they were given
   friend bool operator==(const Kills&, const Kills&) = default;
 };
 

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 
 #include "reports/text.hpp"
@@ -70,68 +69,74 @@ Home next_home(std::string_view text, std::size_t from, bool whole) {
   return found;
 }
 
-/// Calls `visit(field, text)` for every free text of a run.
-template <class Visit>
-void visit_fields(const char* field, Fields& fields, Visit& visit) {
+/// Calls `visit(field, text)` for every free text of a run, const or not.
+template <class Of, class Visit>
+void visit_fields(const char* field, Of& fields, Visit& visit) {
   for (auto& [key, value] : fields) {
     if (auto* text = std::get_if<std::string>(&value)) visit(field, *text);
     if (auto* list = std::get_if<std::vector<std::string>>(&value)) {
-      for (std::string& text : *list) visit(field, text);
+      for (auto& text : *list) visit(field, text);
     }
   }
 }
 
-template <class Visit>
-void visit_scalar(const char* field, Scalar& value, Visit& visit) {
+template <class Of, class Visit>
+void visit_scalar(const char* field, Of& value, Visit& visit) {
   if (auto* text = std::get_if<std::string>(&value)) visit(field, *text);
   if (auto* list = std::get_if<std::vector<std::string>>(&value)) {
-    for (std::string& text : *list) visit(field, text);
+    for (auto& text : *list) visit(field, text);
   }
 }
 
-template <class Visit>
-void visit_fact(Fact& fact, Visit& visit) {
+template <class Of, class Visit>
+void visit_fact(Of& fact, Visit& visit) {
   visit_scalar("fact.value", fact.value, visit);
+  visit("fact.reason", fact.reason);
   visit("fact.note", fact.note);
-  for (FactEvidence& evidence : fact.evidence) {
+  for (auto& evidence : fact.evidence) {
     visit("fact.evidence", evidence.call);
     visit("fact.evidence", evidence.result);
   }
-  for (FactTableRow& row : fact.table) {
+  for (auto& row : fact.table) {
     visit("fact.table", row.name);
     for (auto& [mechanism, answer] : row.cells) visit("fact.table", answer);
   }
-  for (FactConflict& conflict : fact.conflicts) {
+  for (auto& conflict : fact.conflicts) {
     visit("fact.conflicts", conflict.one_says);
     visit("fact.conflicts", conflict.other_says);
   }
   if (!fact.curve) return;
-  for (CurvePoint& point : fact.curve->points) visit("fact.curve", point.note);
+  for (auto& point : fact.curve->points) {
+    visit("fact.curve", point.reason);
+    visit("fact.curve", point.note);
+  }
 }
 
-template <class Visit>
-void visit_evidence(Cell& cell, Visit& visit) {
+template <class Of, class Visit>
+void visit_evidence(Of& cell, Visit& visit) {
   if (cell.backend) {
-    for (Proof& proof : cell.backend->proof) visit("cell.backend", proof.value);
+    visit("cell.backend", cell.backend->requested);
+    visit("cell.backend", cell.backend->effective);
+    for (auto& proof : cell.backend->proof) visit("cell.backend", proof.value);
   }
-  for (TraceEvent& event : cell.trace) visit("cell.trace", event.what);
-  for (Note& note : cell.notes) visit_scalar("cell.notes", note.value, visit);
-  for (Leak& leak : cell.leaks) {
-    for (std::string* text : {&leak.what, &leak.before, &leak.after}) visit("cell.leaks", *text);
+  for (auto& event : cell.trace) visit("cell.trace", event.what);
+  for (auto& note : cell.notes) visit_scalar("cell.notes", note.value, visit);
+  for (auto& leak : cell.leaks) {
+    for (auto* text : {&leak.what, &leak.before, &leak.after}) visit("cell.leaks", *text);
   }
   visit("cell.stderr", cell.err);
   visit("cell.stdout", cell.out);
   if (!cell.dossier) return;
-  for (ThreadState& thread : cell.dossier->threads) {
-    visit("cell.dossier", thread.name);
-    for (std::string& frame : thread.stack) visit("cell.dossier", frame);
+  for (auto& thread : cell.dossier->threads) {
+    for (auto* text : {&thread.name, &thread.state, &thread.wchan}) visit("cell.dossier", *text);
+    for (auto& frame : thread.stack) visit("cell.dossier", frame);
   }
-  for (std::string& text : cell.dossier->descriptors) visit("cell.dossier", text);
-  for (std::string& text : cell.dossier->last_events) visit("cell.dossier", text);
+  for (auto& text : cell.dossier->descriptors) visit("cell.dossier", text);
+  for (auto& text : cell.dossier->last_events) visit("cell.dossier", text);
 }
 
-template <class Visit>
-void visit_cell(Cell& cell, Visit& visit) {
+template <class Of, class Visit>
+void visit_cell(Of& cell, Visit& visit) {
   visit("cell.reason", cell.reason);
   visit("cell.what", cell.what);
   visit("cell.expected", cell.expected);
@@ -141,22 +146,33 @@ void visit_cell(Cell& cell, Visit& visit) {
   visit_fields("cell.counters", cell.counters, visit);
   visit_fields("cell.control", cell.control, visit);
   visit("cell.rerun", cell.rerun);
-  if (cell.expectation) visit("cell.expectation", cell.expectation->why);
+  if (!cell.expectation) return;
+  visit("cell.expectation", cell.expectation->why);
+  visit("cell.expectation", cell.expectation->source);
 }
 
-template <class Visit>
-void visit_texts(Run& run, Visit visit) {
+template <class Of, class Visit>
+void visit_texts(Of& run, Visit visit) {
   visit_fields("header.loopscope", run.header.tool, visit);
   visit_fields("header.host", run.header.host, visit);
-  for (std::string& word : run.header.argv) visit("header.argv", word);
-  for (std::string& word : run.header.selected_loops) visit("header.selection", word);
-  for (std::string& word : run.header.selected_scenarios) visit("header.selection", word);
+  for (auto& word : run.header.argv) visit("header.argv", word);
+  for (auto& word : run.header.selected_loops) visit("header.selection", word);
+  for (auto& word : run.header.selected_scenarios) visit("header.selection", word);
   visit_fields("header.environment_options", run.header.environment_options, visit);
-  for (LoopRow& loop : run.catalogue.loops) visit("loops.absent_because", loop.absent_because);
-  for (ScenarioRow& row : run.catalogue.scenarios) visit("scenarios.file", row.file);
-  for (Fact& fact : run.facts) visit_fact(fact, visit);
-  for (Cell& cell : run.cells) visit_cell(cell, visit);
+  for (auto& loop : run.catalogue.loops) {
+    visit("loops.absent_because", loop.absent_because);
+    visit("loops.version", loop.version);
+  }
+  for (auto& row : run.catalogue.scenarios) visit("scenarios.file", row.file);
+  for (auto& fact : run.facts) visit_fact(fact, visit);
+  for (auto& cell : run.cells) visit_cell(cell, visit);
   visit("run.incomplete_because", run.incomplete_because);
+}
+
+/// Of a kill matrix: what its reasons say.
+template <class Visit>
+void visit_texts(Kills& kills, Visit visit) {
+  for (KillTrial& trial : kills.trials) visit("trials.reason", trial.reason);
 }
 
 class Redactor {
@@ -169,12 +185,17 @@ class Redactor {
     }
   }
 
-  void learn(Run& run) {
+  void learn(const Run& run) {
     for (const Fields* fields : {&run.header.host, &run.header.environment_options}) {
       for (const auto& [key, value] : *fields) learn_key(lower_case(key), to_text(value));
     }
     for (const Fact& fact : run.facts) learn_key(lower_case(fact.id), to_text(fact.value));
-    visit_texts(run, [&](const char*, const std::string& text) {
+    learn_homes(run);
+  }
+  /// Whose home folders the texts mention.
+  template <class Document>
+  void learn_homes(Document& document) {
+    visit_texts(document, [&](const char*, const std::string& text) {
       for (Home home = next_home(text, 0, false); home.begin != std::string::npos;
            home = next_home(text, home.end, false)) {
         add(users_, home.user);
@@ -182,17 +203,21 @@ class Redactor {
     });
   }
 
-  void apply(Run& run) {
+  /// Replaces, and says where in document.redaction.
+  template <class Document>
+  void apply(Document& document) const {
     Set fields;
-    visit_texts(run, [&](const char* field, std::string& text) {
+    visit_texts(document, [&](const char* field, std::string& text) {
       if (text.size() < 3) return;
       std::string clean = without_names(without_homes(text));
       if (clean == text) return;
       fields.insert(field);
       text = std::move(clean);
     });
-    if (run.redaction) fields.insert(run.redaction->fields.begin(), run.redaction->fields.end());
-    run.redaction = Redaction{{fields.begin(), fields.end()}};
+    if (std::optional<Redaction>& earlier = document.redaction; earlier) {
+      fields.insert(earlier->fields.begin(), earlier->fields.end());
+    }
+    document.redaction = Redaction{{fields.begin(), fields.end()}};
   }
 
  private:
@@ -266,13 +291,36 @@ void redact(Report& report, const LocalNames& names) {
   for (Run& leg : report.legs) redact(leg, names);
 }
 
-std::string redaction_text(Legs legs) {
-  Set fields;
-  for (const Run& leg : legs) {
-    if (leg.redaction) fields.insert(leg.redaction->fields.begin(), leg.redaction->fields.end());
-  }
+void redact(Kills& kills, std::span<const Run> beside, const LocalNames& names) {
+  Redactor redactor(names);
+  for (const Run& leg : beside) redactor.learn(leg);
+  redactor.learn_homes(kills);
+  redactor.apply(kills);
+}
+
+namespace {
+
+std::string text_of_fields(const Set& fields) {
   if (fields.empty()) return {};
   return fmt::format("names and home folders were taken out of {}", fmt::join(fields, ", "));
+}
+
+void add(Set& fields, const std::optional<Redaction>& redaction) {
+  if (redaction) fields.insert(redaction->fields.begin(), redaction->fields.end());
+}
+
+}  // namespace
+
+std::string redaction_text(Legs legs) {
+  Set fields;
+  for (const Run& leg : legs) add(fields, leg.redaction);
+  return text_of_fields(fields);
+}
+
+std::string redaction_text(const Kills& kills) {
+  Set fields;
+  add(fields, kills.redaction);
+  return text_of_fields(fields);
 }
 
 }  // namespace loopscope::reports

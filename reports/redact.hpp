@@ -1,10 +1,12 @@
 // Redaction: names of people and machines are taken out of what is written to be shared.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "reports/kills.hpp"
 #include "reports/model.hpp"
 
 namespace loopscope::reports {
@@ -25,8 +27,12 @@ struct LocalNames {
 /// Afterwards run.redaction names the fields in which something was replaced.
 void redact(Run& run, const LocalNames& names);
 void redact(Report& report, const LocalNames& names);
+/// The same for a kill matrix; known are also the names that the runs give away, as long as they
+/// are not redacted themselves.
+void redact(Kills& kills, std::span<const Run> beside, const LocalNames& names);
 
 /// "names and home folders were taken out of header.argv, cell.stderr"; empty when of nothing.
 std::string redaction_text(Legs legs);
+std::string redaction_text(const Kills& kills);
 
 }  // namespace loopscope::reports

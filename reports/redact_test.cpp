@@ -42,12 +42,12 @@ Json with_names(const Json& value, const std::string& key, const std::set<std::s
 std::string named_journal() {
   const std::map<std::string, std::set<std::string>> free{
       {"header", {"kernel", "argv", "loops", "scenarios", "LOOPSCOPE_JOBS", "compiler"}},
-      {"catalogue", {"file", "absent_because"}},
-      {"fact", {"note", "call", "result"}},
+      {"catalogue", {"file", "absent_because", "version"}},
+      {"fact", {"note", "call", "result", "reason"}},
       {"plan", {"reason"}},
-      {"cell",
-       {"reason", "what", "expected", "observed", "where", "value", "before", "after", "stderr",
-        "stdout", "rerun", "why", "stack", "descriptors", "last_events"}}};
+      {"cell", {"reason",      "what",        "expected",  "observed",  "where", "value",  "before",
+                "after",       "stderr",      "stdout",    "rerun",     "why",   "source", "stack",
+                "descriptors", "last_events", "requested", "effective", "state", "wchan"}}};
   std::istringstream lines(stored("golden.ndjson"));
   std::string text, out;
   while (std::getline(lines, text)) {
@@ -131,4 +131,32 @@ TEST_CASE("redact: the names are gone from every format, and what was done is sa
     CAPTURE(format);
     CHECK(render(format, report).value().find("cell.stderr") != std::string::npos);
   }
+}
+
+TEST_CASE("redact: the reasons of a kill matrix, with the names that the report beside it knows") {
+  Kills kills = kills_from_json(stored("kills.json")).value();
+  REQUIRE(kills.trials.size() > 1);
+  const std::string faulty = kills.trials[0].faulty;
+  kills.trials[0].reason = "cannot open /home/alice/x on forge7; alice, frank and gibson";
+  const Kills before = kills;
+  Run run;
+  run.header.host = {{"hostname", "forge7.example.org"}};
+  const LocalNames names{.users = {"frank"}, .hosts = {"gibson"}, .homes = {}};
+  redact(kills, {&run, 1}, names);
+  CHECK(kills.trials[0].reason == "cannot open ~/x on [host]; [user], [user] and [host]");
+  CHECK(kills.trials[0].faulty == faulty);
+  CHECK(kills.trials[1] == before.trials[1]);
+  CHECK(to_json(kills).find("alice") == std::string::npos);
+  CHECK(kills_from_json(to_json(kills)).value() == kills);
+  Kills again = kills;
+  redact(again, {&run, 1}, names);
+  CHECK(again == kills);
+  const Report golden = report_of(load_text(stored("golden.ndjson")).value());
+  RenderOptions how;
+  how.kills = &kills;
+  const std::string page = find_format("html")->render(golden, how).value();
+  CHECK(page.find("alice") == std::string::npos);
+  CHECK(page.find("out of trials.reason") != std::string::npos);
+  how.kills = &before;
+  CHECK(find_format("html")->render(golden, how).value().find("alice") != std::string::npos);
 }

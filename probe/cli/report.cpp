@@ -34,7 +34,9 @@ struct Beside {
   reports::Kills kills;
 };
 
-void load_beside(const Options& options, Beside& beside, reports::RenderOptions& how) {
+/// The report gives names away as long as it has them, so its own come out later.
+void load_beside(const Options& options, const reports::Report& report, Beside& beside,
+                 reports::RenderOptions& how) {
   if (options.format != "html" && !(options.baseline + options.kills).empty()) {
     cli::stop(Message("LS001", "--baseline and --kills are for the page")
                   .fact("format", options.format)
@@ -48,6 +50,7 @@ void load_beside(const Options& options, Beside& beside, reports::RenderOptions&
   }
   if (!options.kills.empty()) {
     beside.kills = cli::load_kills(options.kills);
+    if (!options.no_redact) redact(beside.kills, report.legs, cli::local_names());
     how.kills = &beside.kills;
   }
 }
@@ -61,14 +64,12 @@ int run(const Options& options) {
   const std::string path = cli::journal_path(options.journal);
   reports::Report loaded = cli::load_report(path);
   cli::warn_if_incomplete(loaded, path);
-  if (!options.no_redact) redact(loaded, cli::local_names());
-  if (!options.query.empty()) {
-    restrict_to(loaded, options.query);
-  }
   const bool to_terminal = options.out == "-";
   reports::RenderOptions how{.colour = to_terminal && cli::colour_on(1)};
   Beside beside;
-  load_beside(options, beside, how);
+  load_beside(options, loaded, beside, how);
+  if (!options.no_redact) redact(loaded, cli::local_names());
+  if (!options.query.empty()) restrict_to(loaded, options.query);
   const Result<std::string> text = format->render(loaded, how);
   if (!text.ok()) {
     cli::stop(Message("LS070", fmt::format("{} could not be rendered", options.format))

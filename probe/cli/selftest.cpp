@@ -28,7 +28,7 @@ struct Options {
   std::vector<std::string> only;
   std::string out;
   unsigned jobs = 0;
-  bool registry_only = false, bug = false;
+  bool registry_only = false, bug = false, no_redact = false;
   cli::LoopChoices loop_choices;
 };
 
@@ -223,6 +223,7 @@ int run(const Options& options) {
     std::sort(kills.trials.begin(), kills.trials.end(), [](const auto& a, const auto& b) {
       return std::tie(a.faulty, a.scenario) < std::tie(b.faulty, b.scenario);
     });
+    if (!options.no_redact) redact(kills, {}, cli::local_names());
     cli::write_document(options.out, reports::to_json(kills));
   }
   for (const std::string& problem : problems) cli::print(problem + "\n");
@@ -241,6 +242,7 @@ Action setup(cli::Options& takes) {
   takes.add({.names = "-o,--out",
              .target = &options->out,
              .help = "Write the kill matrix as JSON, for report --kills; - is standard output"});
+  cli::add_redaction(takes, options->no_redact);
   takes.add({.names = "-j,--jobs", .target = &options->jobs, .help = "Cells at a time"});
   cli::add_loop_choices(takes, options->loop_choices);
   takes.add({.names = "--registry",

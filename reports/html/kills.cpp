@@ -6,6 +6,7 @@
 #include <set>
 
 #include "reports/html/sections.hpp"
+#include "reports/redact.hpp"
 
 namespace loopscope::reports::html {
 namespace {
@@ -95,6 +96,9 @@ void write_kills(Page& page, const View& view, const Kills& kills) {
     write_faulty(page, view, faulty, by_loop[faulty.name]);
   }
   page.raw("</tbody></table></div>");
+  if (const std::string text = redaction_text(kills); !text.empty()) {
+    page.put("<p class=\"note\">For sharing, {}.</p>", text);
+  }
   write_uncaught(page, view, kills);
   page.raw("</section>\n");
 }
