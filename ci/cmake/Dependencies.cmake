@@ -85,6 +85,13 @@ elseif(LOOPSCOPE_FETCH OR FETCHCONTENT_SOURCE_DIR_LIBUV)
   set_target_properties(uv PROPERTIES EXCLUDE_FROM_ALL ON)
   add_library(PkgConfig::LIBUV ALIAS uv_a)
   set(LIBUV_FOUND TRUE)
+elseif(WIN32)
+  # Its own description for CMake, where it was built for Windows (ci/windows/root.sh).
+  find_package(libuv CONFIG QUIET)
+  if(TARGET libuv::uv_a)
+    add_library(PkgConfig::LIBUV ALIAS libuv::uv_a)
+    set(LIBUV_FOUND TRUE)
+  endif()
 elseif(LOOPSCOPE_STATIC)
   # The static library has a name of its own, which the pkg-config file does not tell.
   find_library(LIBUV_STATIC_LIBRARY uv_a)

@@ -16,14 +16,14 @@
 // Source: docs.libuv.org, "Design overview", uv_loop_t, uv_timer_t, uv_poll_t, uv_signal_t; 1.44.2.
 #include <utility>
 
-#include "loops/descriptor.hpp"
 #include "loops/reference/libuv_loop.hpp"
+#include "loops/reference/libuv_system.hpp"
 
 namespace loopscope::libuv {
 
 Error uv_error(int code, std::string_view op) {
   if (code == UV_EOF) return make_error(Errc::protocol, op, "end of file");
-  return errno_error_of(-code, op);
+  return Error{code_of(code), op, {}};
 }
 
 struct LibuvLoop::Timer {
@@ -36,7 +36,7 @@ struct LibuvLoop::Timer {
 struct LibuvLoop::Watcher {
   uv_poll_t handle{};
   LibuvLoop* loop = nullptr;
-  int fd = -1;
+  os::NativeSocket fd = os::kInvalid;
   std::shared_ptr<std::function<void()>> reader, writer;
 };
 
@@ -250,7 +250,8 @@ bool LibuvLoop::cancel_timer(std::uint64_t id) {
 
 // --- readers and writers
 
-Result<void> LibuvLoop::watch(int fd, std::shared_ptr<std::function<void()>> Watcher::*side,
+Result<void> LibuvLoop::watch(os::NativeSocket fd,
+                              std::shared_ptr<std::function<void()>> Watcher::*side,
                               std::function<void()>&& callback, std::string_view op) {
   if (const std::optional<Errc> why = refuses()) return make_error(*why, op);
   if (transport_fds_.contains(fd)) {
@@ -259,8 +260,9 @@ Result<void> LibuvLoop::watch(int fd, std::shared_ptr<std::function<void()>> Wat
   auto found = watchers_.find(fd);
   if (found == watchers_.end()) {
     auto watcher = std::make_unique<Watcher>();
-    if (const int rc = uv_poll_init(&uv_, &watcher->handle, fd); rc != 0) {
-      return uv_error(rc, "uv_poll_init");
+    const auto socket = static_cast<uv_os_sock_t>(fd);  // on POSIX any descriptor
+    if (const int rc = uv_poll_init_socket(&uv_, &watcher->handle, socket); rc != 0) {
+      return uv_error(rc, "uv_poll_init_socket");
     }
     watcher->handle.data = watcher.get();
     watcher->loop = this;
@@ -274,7 +276,8 @@ Result<void> LibuvLoop::watch(int fd, std::shared_ptr<std::function<void()>> Wat
   return {};  // What was replaced is destroyed here, when the watcher is in order again.
 }
 
-Result<bool> LibuvLoop::unwatch(int fd, std::shared_ptr<std::function<void()>> Watcher::*side,
+Result<bool> LibuvLoop::unwatch(os::NativeSocket fd,
+                                std::shared_ptr<std::function<void()>> Watcher::*side,
                                 std::string_view op) {
   if (const std::optional<Errc> why = refuses()) return make_error(*why, op);
   if (transport_fds_.contains(fd)) {
@@ -424,42 +427,13 @@ Future<Accepted> LibuvLoop::sock_accept(Socket& listener) { return ops_.accept(l
 
 BackendInfo LibuvLoop::backend() const {
   BackendInfo info;
-  info.mechanism = "libuv (epoll)";
   info.version = uv_version_string();
-  if (is_closed()) return info;
-  info.wait_descriptor = uv_backend_fd(&uv_);
-  // The loop's eventfd and signal pipe have no accessor; their fields are part of uv.h.
-  info.internal_descriptors = {info.wait_descriptor, uv_.async_io_watcher.fd, uv_.signal_pipefd[0],
-                               uv_.signal_pipefd[1]};
-  if (uv_.emfile_fd >= 0) info.internal_descriptors.push_back(uv_.emfile_fd);
+  describe_wait(uv_, info);
+  if (is_closed()) {
+    info.wait_descriptor = os::kInvalid;
+    info.internal_descriptors.clear();
+  }
   return info;
 }
 
 }  // namespace loopscope::libuv
-
-namespace loopscope::loops {
-namespace {
-constexpr Absence kAbsences[] = {
-    {Cap::start_tls, "libuv has no TLS"},
-    {Cap::sendfile, "uv_fs_sendfile keeps a thread of the pool until the peer has read"},
-    {Cap::sock_sendfile, "uv_fs_sendfile keeps a thread of the pool until the peer has read"},
-};
-constexpr std::string_view kWaitCalls[] = {"epoll_wait", "epoll_pwait"};
-}  // namespace
-
-extern const LoopDescriptor libuv_loop{
-    .name = "libuv",
-    .family = Family::reference,
-    .mechanism = "libuv (epoll)",
-    .native = {Cap::call_later, Cap::add_reader, Cap::add_writer, Cap::run_in_executor,
-               Cap::getaddrinfo, Cap::create_connection, Cap::create_server, Cap::unix_sockets,
-               Cap::create_datagram_endpoint, Cap::pipes, Cap::signals, Cap::native_socket,
-               Cap::subprocess},
-    .emulated = {Cap::call_soon, Cap::call_soon_threadsafe, Cap::exception_handler, Cap::debug_mode,
-                 Cap::futures, Cap::sock_stream, Cap::sock_datagram, Cap::flow_control},
-    .absences = kAbsences,
-    .clock_resolution = std::chrono::milliseconds(1),
-    .wait_calls = kWaitCalls,
-    .wait_descriptor_kind = "anon_inode:[eventpoll]",
-    .make = &libuv::LibuvLoop::make};
-}  // namespace loopscope::loops

@@ -7,12 +7,8 @@
 //                   abstract name is taken for a longer one.
 // Sockets on Unix addresses and SO_REUSEPORT are ours: uv_udp_bind knows neither.
 // Source: docs.libuv.org, uv_udp_t; 1.44.2.
-#include <sys/socket.h>
-#include <sys/un.h>
-
-#include <cstring>
-
 #include "loops/os/net.hpp"
+#include "loops/reference/libuv_system.hpp"
 #include "loops/reference/libuv_transport.hpp"
 
 namespace loopscope::libuv {
@@ -33,15 +29,8 @@ Endpoint endpoint_of(const sockaddr* address) {
       return Endpoint::from_raw(address, sizeof(sockaddr_in));
     case AF_INET6:
       return Endpoint::from_raw(address, sizeof(sockaddr_in6));
-    case AF_UNIX: {
-      // libuv does not pass on the size. A path ends at its NUL; no path is an unnamed sender.
-      const auto* name = reinterpret_cast<const sockaddr_un*>(address);
-      const std::size_t length = strnlen(name->sun_path, sizeof name->sun_path);
-      if (length == 0) return {};
-      return Endpoint::from_raw(address, offsetof(sockaddr_un, sun_path) + length + 1);
-    }
     default:
-      return {};
+      return local_name(address);
   }
 }
 
@@ -144,7 +133,8 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
     uv_udp_init(loop_.uv(), &udp_);
     const os::NativeSocket fd = socket.native();
     take(fd);
-    if (const int rc = uv_udp_open(&udp_, fd); rc != 0) return uv_error(rc, "uv_udp_open");
+    if (const int rc = uv_udp_open(&udp_, static_cast<uv_os_sock_t>(fd)); rc != 0)
+      return uv_error(rc, "uv_udp_open");
     (void)socket.release().release();  // libuv closes it with the handle.
     return {};
   }
@@ -155,8 +145,7 @@ class UdpEndpoint final : public UvTransport<DatagramTransport> {
     if (const int rc = uv_udp_init_ex(loop_.uv(), &udp_, raw(first)->sa_family); rc != 0) {
       return uv_error(rc, "uv_udp_init_ex");
     }
-    uv_os_fd_t fd = os::kInvalid;
-    uv_fileno(reinterpret_cast<uv_handle_t*>(&udp_), &fd);
+    const os::NativeSocket fd = descriptor_of(handle());
     take(fd);
     if (options.reuse_port) {
       if (Result<void> set = os::set_reuse_port(fd, true); !set.ok()) return set;

@@ -17,7 +17,7 @@
 
 namespace loopscope::libuv {
 
-/// libuv's codes are negated errno values on POSIX.
+/// One of libuv's codes, which are negative, as an Error.
 Error uv_error(int code, std::string_view op);
 /// Sets an Endpoint from what libuv reports; unnamed for null and for an address without a family.
 Endpoint endpoint_of(const sockaddr* address);
@@ -153,9 +153,9 @@ class LibuvLoop final : public LoopCore {
   void after_poll();
   Timer& take_timer();
   void fire(Timer& timer);
-  Result<void> watch(int fd, std::shared_ptr<std::function<void()>> Watcher::*side,
+  Result<void> watch(os::NativeSocket fd, std::shared_ptr<std::function<void()>> Watcher::*side,
                      std::function<void()>&& callback, std::string_view op);
-  Result<bool> unwatch(int fd, std::shared_ptr<std::function<void()>> Watcher::*side,
+  Result<bool> unwatch(os::NativeSocket fd, std::shared_ptr<std::function<void()>> Watcher::*side,
                        std::string_view op);
   void rearm(Watcher& watcher);
   void on_poll(Watcher& watcher, int status, int events);
@@ -176,10 +176,10 @@ class LibuvLoop final : public LoopCore {
 
   std::vector<std::unique_ptr<Timer>> timers_;
   std::vector<std::uint32_t> free_timers_;
-  std::unordered_map<int, std::unique_ptr<Watcher>> watchers_;
+  std::unordered_map<os::NativeSocket, std::unique_ptr<Watcher>> watchers_;
   std::unordered_map<int, std::unique_ptr<SignalWatcher>> signals_;
   std::unordered_set<TransportEnd*> transports_;
-  std::unordered_set<int> transport_fds_;
+  std::unordered_set<os::NativeSocket> transport_fds_;
   std::unordered_set<uv_req_t*> pool_requests_;
   std::size_t works_ = 0;                // given to uv_queue_work, and not over
   std::vector<Future<void>> work_ends_;  // of shutdown_default_executor

@@ -1,20 +1,16 @@
 // What the libuv row does in libuv's thread pool: work, names and addresses.
 //
 // libuv's own behaviour that scenarios meet, and that is left as it is:
-//   one pool      four threads for the whole process (UV_THREADPOOL_SIZE). Lookups are slow work,
-//   of
-//                 which two run at a time; literal addresses are looked up like names.
+//   one pool      four threads for the whole process (UV_THREADPOOL_SIZE). Lookups are slow work:
+//                 two of them run at a time; literal addresses are looked up like names.
 //   no shutdown   the pool lives as long as the process: what is shut down is our access to it.
 //   hosts         uv_getaddrinfo converts names by IDNA first and has errors of its own for that.
 // Source: docs.libuv.org, "Thread pool work scheduling", "DNS utility functions"; 1.44.2.
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <cerrno>
 
 #include "loops/os/resolve.hpp"
 #include "loops/reference/libuv_loop.hpp"
+#include "loops/reference/libuv_system.hpp"
 
 namespace loopscope::libuv {
 namespace {
@@ -81,8 +77,10 @@ Error resolver_error(int status, std::string_view op, std::string detail = {}) {
       return named(EAI_MEMORY);
     case UV_EAI_NONAME:
       return named(EAI_NONAME);
+#ifdef EAI_OVERFLOW
     case UV_EAI_OVERFLOW:
       return named(EAI_OVERFLOW);
+#endif
     case UV_EAI_SERVICE:
       return named(EAI_SERVICE);
     case UV_EAI_SOCKTYPE:
@@ -96,7 +94,7 @@ Error resolver_error(int status, std::string_view op, std::string detail = {}) {
       return named(EAI_ADDRFAMILY);
 #endif
     default:
-      return errno_error_of(-status, op, std::move(detail));
+      return Error{code_of(status), op, std::move(detail)};
   }
 }
 

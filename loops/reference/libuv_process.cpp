@@ -13,6 +13,7 @@
 
 #include "loops/os/child.hpp"
 #include "loops/reference/libuv_stream_end.hpp"
+#include "loops/reference/libuv_system.hpp"
 
 namespace loopscope::libuv {
 namespace {
@@ -25,22 +26,6 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return result;
 }
 
-/// One entry for each number up to the highest passed one; what is not passed stays closed.
-std::vector<uv_stdio_container_t> streams_of(const os::SpawnRequest& request) {
-  std::vector<uv_stdio_container_t> streams(3);
-  for (std::size_t i = 0; i < 3; ++i) {
-    streams[i].flags = UV_INHERIT_FD;
-    streams[i].data.fd = request.standard[i].value_or(static_cast<int>(i));
-  }
-  for (const int fd : request.pass) {
-    const auto index = static_cast<std::size_t>(fd);
-    while (streams.size() <= index) streams.push_back({UV_IGNORE, {}});
-    streams[index].flags = UV_INHERIT_FD;
-    streams[index].data.fd = fd;
-  }
-  return streams;
-}
-
 class UvChildren final : public Children {
  public:
   explicit UvChildren(LibuvLoop& loop) : loop_(loop) {}
@@ -49,8 +34,9 @@ class UvChildren final : public Children {
     if (request.process_group) {
       return make_error(Errc::not_supported, "uv_spawn", "libuv knows no process groups");
     }
+    if (Result<void> may = ChildStreams::check(request); !may.ok()) return may.error();
     std::vector<char*> argv = pointers(request.argv), environment;
-    std::vector<uv_stdio_container_t> streams = streams_of(request);
+    ChildStreams streams(request);
     uv_process_options_t options{};
     options.file = request.executable.empty() ? argv.front() : request.executable.c_str();
     options.args = argv.data();
@@ -60,8 +46,8 @@ class UvChildren final : public Children {
     }
     if (!request.directory.empty()) options.cwd = request.directory.c_str();
     if (request.new_session) options.flags = UV_PROCESS_DETACHED;
-    options.stdio = streams.data();
-    options.stdio_count = static_cast<int>(streams.size());
+    options.stdio = streams.all().data();
+    options.stdio_count = static_cast<int>(streams.all().size());
     options.exit_cb = [](uv_process_t* handle, std::int64_t code, int signum) {
       Child& child = *static_cast<Child*>(handle->data);
       child.owner->on_exit(child, signum != 0 ? -signum : static_cast<int>(code));
@@ -88,15 +74,10 @@ class UvChildren final : public Children {
     return {};
   }
 
-  /// A Unix socket, as UV_CREATE_PIPE gives a child: reading from it tells when the child has gone,
-  /// which libuv does not notice of the write end of a pipe.
-  Result<os::Pipe> open_input() override {
-    auto pair = os::open_socketpair(SocketType::stream, true);
-    if (!pair.ok()) return pair.error();
-    return os::Pipe{std::move(pair->first), std::move(pair->second)};
-  }
+  Result<os::Pipe> open_input() override { return open_child_input(); }
   Future<Link> connect_input(EventLoop&, ProtocolFactory factory, PipeEnd end) override {
-    const auto open = [&](StreamEnd& input) { return input.open_pipe(std::move(end), Sides{}); };
+    const Sides sides{.read = kChildInputIsReadable, .write = true};
+    const auto open = [&](StreamEnd& input) { return input.open_pipe(std::move(end), sides); };
     return link_up<Link, StreamEnd>(loop_, factory, "subprocess_exec", open);
   }
 

@@ -3,17 +3,15 @@
 // libuv's own behaviour that scenarios meet, and that is left as it is:
 //   late bind errors   EADDRINUSE is told by uv_listen: a server that does not serve yet has it.
 //   SO_REUSEADDR       uv_tcp_bind always sets it.
-//   no descriptors     at EMFILE libuv accepts and closes every client that waits, and says
-//   nothing. accepting          1.44 accepts until nobody waits; 1.45 and later one client an
-//   iteration. Unix paths         uv_pipe_close removes the path that was bound, whatever lies
-//   there by then.
+//   no descriptors     at EMFILE libuv accepts and closes every client that waits, in silence.
+//   accepting          1.44 accepts until nobody waits; 1.45 and later one client an iteration.
+//   Unix paths         uv_pipe_close removes the path that was bound, whatever lies there by then.
 // SO_REUSEPORT is ours: uv_tcp_bind knows it from 1.49 on.
 // Source: docs.libuv.org, uv_stream_t, uv_tcp_t, uv_pipe_t; 1.44.2.
 #include "loops/reference/libuv_server.hpp"
 
-#include <sys/socket.h>
-
 #include "loops/os/net.hpp"
+#include "loops/reference/libuv_system.hpp"
 
 namespace loopscope::libuv {
 namespace {
@@ -38,8 +36,7 @@ Result<void> ListeningHandle::named(int rc, std::string_view op) {
     loop_closes();
     return uv_error(rc, op);
   }
-  uv_os_fd_t fd = os::kInvalid;
-  uv_fileno(&handle_.handle, &fd);
+  const os::NativeSocket fd = descriptor_of(&handle_.handle);
   opened(fd);
   Result<Endpoint> name = os::local_address(fd);
   if (!name.ok()) {
@@ -57,8 +54,7 @@ Result<void> ListeningHandle::bind_tcp(const Endpoint& address, bool reuse_port)
     error.detail = address.to_string();
     return error;
   }
-  uv_os_fd_t fd = os::kInvalid;
-  uv_fileno(&handle_.handle, &fd);
+  const os::NativeSocket fd = descriptor_of(&handle_.handle);
   opened(fd);
   if (reuse_port) {
     if (Result<void> set = os::set_reuse_port(fd, true); !set.ok()) {
@@ -90,14 +86,16 @@ Result<void> ListeningHandle::bind_pipe(const std::string& path) {
 Result<void> ListeningHandle::adopt(Socket& socket) {
   const os::NativeSocket fd = socket.native();
   int rc = 0;
-  if (uv_guess_handle(fd) == UV_TCP) {
+  if (handle_type_of(fd) == UV_TCP) {
     uv_tcp_init(loop_.uv(), &handle_.tcp);
     opened(os::kInvalid);
-    rc = uv_tcp_open(&handle_.tcp, fd);
+    rc = uv_tcp_open(&handle_.tcp, static_cast<uv_os_sock_t>(fd));
   } else {
     uv_pipe_init(loop_.uv(), &handle_.pipe, 0);
     opened(os::kInvalid);
-    rc = uv_pipe_open(&handle_.pipe, fd);
+    FileNumber file(fd);
+    rc = uv_pipe_open(&handle_.pipe, file.get());
+    if (rc == 0) file.release();
   }
   if (rc == 0) (void)socket.release().release();  // libuv closes it with the handle.
   return named(rc, is_tcp() ? "uv_tcp_open" : "uv_pipe_open");

@@ -9,9 +9,8 @@
 // Source: docs.libuv.org, uv_stream_t, uv_tcp_t, uv_pipe_t, uv_tty_t; 1.44.2.
 #include "loops/reference/libuv_stream_end.hpp"
 
-#include <sys/socket.h>
-
 #include "loops/os/net.hpp"
+#include "loops/reference/libuv_system.hpp"
 
 namespace loopscope::libuv {
 Result<void> check_pipe_name(std::string_view op, const std::string& path) {
@@ -35,13 +34,12 @@ Result<void> StreamEnd::open_pipe(os::UniqueFd&& pipe, Sides sides) {
   if (!blocking.ok()) return blocking.error();
   was_blocking_ = blocking.value();
   sides_ = sides;
-  if (const Result<void> opened = open_as(uv_guess_handle(fd), fd); !opened.ok()) return opened;
-  uv_os_fd_t own = fd;
-  uv_fileno(handle(), &own);
-  if (own == fd) {
+  if (const Result<void> opened = open_as(handle_type_of(fd), fd); !opened.ok()) return opened;
+  if (descriptor_of(handle()) == fd) {
     (void)pipe.release();  // libuv closes it with the handle.
   } else {
-    reopened_from_ = std::move(pipe);  // A terminal: libuv opened it a second time.
+    // A terminal, which libuv opens a second time, or any on Windows.
+    reopened_from_ = std::move(pipe);
   }
   remember_names();
   return {};
@@ -54,7 +52,7 @@ Result<void> StreamEnd::open_socket(Socket& socket, std::string_view op) {
   if (*type != SocketType::stream) {
     return make_error(Errc::invalid_argument, op, "a stream socket was expected");
   }
-  if (const Result<void> opened = open_as(uv_guess_handle(fd), fd); !opened.ok()) return opened;
+  if (const Result<void> opened = open_as(handle_type_of(fd), fd); !opened.ok()) return opened;
   (void)socket.release().release();  // libuv closes it with the handle.
   connected();
   return {};
@@ -62,20 +60,27 @@ Result<void> StreamEnd::open_socket(Socket& socket, std::string_view op) {
 
 Result<void> StreamEnd::open_as(uv_handle_type type, os::NativeSocket fd) {
   switch (type) {
-    case UV_NAMED_PIPE:
+    case UV_NAMED_PIPE: {
+      FileNumber file(fd);
       uv_pipe_init(loop_.uv(), pipe(), 0);
       take(fd);
-      return opened(uv_pipe_open(pipe(), fd), "uv_pipe_open");
+      const int rc = uv_pipe_open(pipe(), file.get());
+      if (rc == 0) file.release();
+      return opened(rc, "uv_pipe_open");
+    }
     case UV_TCP:
       uv_tcp_init(loop_.uv(), tcp());
       take(fd);
-      return opened(uv_tcp_open(tcp(), fd), "uv_tcp_open");
-    case UV_TTY:
-      if (const int rc = uv_tty_init(loop_.uv(), &handle_.tty, fd, 0); rc != 0) {
+      return opened(uv_tcp_open(tcp(), static_cast<uv_os_sock_t>(fd)), "uv_tcp_open");
+    case UV_TTY: {
+      FileNumber file(fd);
+      if (const int rc = uv_tty_init(loop_.uv(), &handle_.tty, file.get(), 0); rc != 0) {
         return uv_error(rc, "uv_tty_init");
       }
+      file.release();
       take(fd);
       return {};
+    }
     default:
       return make_error(Errc::invalid_argument, "uv_guess_handle",
                         "a transport needs a pipe, a stream socket or a terminal");
@@ -94,9 +99,7 @@ Result<void> StreamEnd::init_tcp(AddressFamily family) {
   if (const int rc = uv_tcp_init_ex(loop_.uv(), tcp(), domain); rc != 0) {
     return uv_error(rc, "uv_tcp_init_ex");
   }
-  uv_os_fd_t fd = os::kInvalid;
-  if (family != AddressFamily::unspecified) uv_fileno(handle(), &fd);
-  take(fd);
+  take(family != AddressFamily::unspecified ? descriptor_of(handle()) : os::kInvalid);
   return {};
 }
 
@@ -108,8 +111,8 @@ void StreamEnd::init_pipe(Sides sides) {
 
 void StreamEnd::connected() {
   if (fd_ == os::kInvalid) {
-    uv_os_fd_t fd = os::kInvalid;
-    if (uv_fileno(handle(), &fd) == 0) take(fd);
+    const os::NativeSocket fd = descriptor_of(handle());
+    if (fd != os::kInvalid) take(fd);
   }
   // Small writes are not held back: asyncio's default, not libuv's. What cannot have it (a socket
   // that its peer has reset already) shows that by its first read.

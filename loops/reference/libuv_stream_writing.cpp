@@ -11,7 +11,7 @@ uv_buf_t buffer_of(ByteView data) {
   // uv_buf_t is one type for reads and writes; a write does not change the bytes.
   auto* base = const_cast<char*>(reinterpret_cast<const char*>(data.data()));
   uv_buf_t buffer = uv_buf_init(base, 0);
-  buffer.len = data.size();
+  buffer.len = static_cast<decltype(buffer.len)>(data.size());
   return buffer;
 }
 
