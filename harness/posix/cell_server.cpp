@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 #include <string_view>
 
 #include "harness/cell_channel.hpp"
@@ -218,11 +219,13 @@ std::optional<std::vector<std::string>> serve_cells(int socket, long runner_pid)
   }
 }
 
+std::shared_mutex& copied_descriptors() {
+  static std::shared_mutex mutex;
+  return mutex;
+}
+
 Result<std::unique_ptr<CellServer>> CellServer::start(const std::string& executable) {
-  // Until the exec the new process holds a copy of every pipe of ours, also of those to cells that
-  // other threads have started; so only one does this at a time.
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  const std::lock_guard lock(copied_descriptors());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
     return errno_error("socketpair");

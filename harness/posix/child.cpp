@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <shared_mutex>
 #include <string_view>
 
 #include "harness/posix/dossier.hpp"
@@ -72,7 +73,8 @@ class Child {
 };
 
 Result<void> Child::start() {
-  std::array<os::UniqueFd, 3> write_ends;
+  const std::shared_lock lock(copied_descriptors());
+  std::array<os::UniqueFd, 3> write_ends;  // closed before the lock is given back
   for (std::size_t i = 0; i < streams_.size(); ++i) {
     Result<os::Pipe> pipe = os::open_pipe();
     if (!pipe.ok()) return pipe.error();

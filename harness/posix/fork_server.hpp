@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ class ForkServer final : public CellServer {
   long pid_;
   bool ended_ = false, gone_ = false;
 };
+
+/// Until its exec a server that starts holds copies of all our descriptors. Among them must not be
+/// the ends that a cell writes to: the pipes of a cell that has ended would seem held by a process
+/// that it left behind. So whoever starts a server locks this, and whoever has such ends open
+/// shares it with others who do.
+std::shared_mutex& copied_descriptors();
 
 /// The server's side: forks whenever the runner asks. In the cell it returns with the cell's
 /// arguments, its descriptors, directory and environment in place; in the server it returns
