@@ -2,7 +2,10 @@
 """Writes the journals that the tests of the reports read.
 
   make_journal.py golden    every outcome once, with its evidence; stored as golden.ndjson
-  make_journal.py hostile   the same with markup, quotes and control characters in every string
+  make_journal.py hostile   the same with markup, quotes and control characters in every string;
+                            stored as hostile.ndjson
+  make_journal.py check     fails where a stored one is not what this writes; capabilities and the
+                            low-level API come from the sources, and both follow them
   make_journal.py big [N]   N scenarios (150) on four loops and one that is absent
   make_journal.py leg OS-ARCH [N]      N scenarios (60) on the loops of that platform
   make_journal.py crowded OS-ARCH [N]  the same on twelve loops, all of which ran
@@ -533,19 +536,40 @@ def leg(platform, count, crowded):
                        platform_facts(system, random.Random(seed)))
 
 
+STORED = {"golden": golden, "hostile": hostile}
+
+
+def text_of(lines):
+    return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+                   for line in lines)
+
+
+def check():
+    here = pathlib.Path(__file__).resolve().parent
+    # Compared as bytes: some of the hostile characters end a line for a reader of text.
+    stale = [kind for kind, make in STORED.items()
+             if (here / f"{kind}.ndjson").read_bytes() != text_of(make()).encode()]
+    for kind in stale:
+        print(f"{kind}.ndjson is not what the generator writes; run "
+              f"reports/testdata/make_journal.py {kind} >reports/testdata/{kind}.ndjson",
+              file=sys.stderr)
+    return 1 if stale else 0
+
+
 def main(argv):
-    kinds = {"golden": golden, "hostile": hostile}
+    if argv[1:] == ["check"]:
+        return check()
     if len(argv) > 1 and argv[1] == "big":
         lines = big(int(argv[2]) if len(argv) > 2 else 150)
     elif len(argv) > 2 and argv[1] in ("leg", "crowded"):
         lines = leg(argv[2], int(argv[3]) if len(argv) > 3 else 60, argv[1] == "crowded")
-    elif len(argv) == 2 and argv[1] in kinds:
-        lines = kinds[argv[1]]()
+    elif len(argv) == 2 and argv[1] in STORED:
+        lines = STORED[argv[1]]()
     else:
         print(__doc__, file=sys.stderr)
         return 64
     for line in lines:
-        print(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+        sys.stdout.write(text_of([line]))
     return 0
 
 
