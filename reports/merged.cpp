@@ -190,7 +190,7 @@ Result<Run> load_merged_leg(const LegPlace& place) {
   Result<std::ifstream> opened = open(place.path);
   if (!opened) return opened.error();
   std::ifstream& file = *opened;
-  std::string rules, lines(place.bytes, '\0');
+  std::string rules, lines(static_cast<std::size_t>(place.bytes), '\0');
   file.seekg(static_cast<std::streamoff>(place.rules_offset));
   std::getline(file, rules);
   file.seekg(static_cast<std::streamoff>(place.offset));

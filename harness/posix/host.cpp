@@ -119,7 +119,8 @@ std::string demangled_frame(const std::string& frame) {
   const bool bare = frame.starts_with("0x");
   if (bare || (plus != std::string::npos && frame.substr(0, plus) == own_name())) {
     // The frame's own name is that of the nearest exported function; the symbol table knows more.
-    const std::uintptr_t offset = std::strtoull(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16);
+    // An unsigned long is as wide as an address on every Unix.
+    const std::uintptr_t offset = std::strtoul(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16);
     // A call that does not return may be the last instruction: it returns behind its function.
     std::string better = symbols::name_at(offset);
     if (better.empty() && offset > 0) better = symbols::name_at(offset - 1);

@@ -23,8 +23,8 @@ void count_here(int) {
 void set_timer(Duration period) {
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(period).count();
   itimerval timer{};
-  timer.it_interval.tv_sec = micros / 1'000'000;
-  timer.it_interval.tv_usec = micros % 1'000'000;
+  timer.it_interval.tv_sec = static_cast<time_t>(micros / 1'000'000);
+  timer.it_interval.tv_usec = static_cast<suseconds_t>(micros % 1'000'000);
   timer.it_value = timer.it_interval;
   if (::setitimer(ITIMER_REAL, &timer, nullptr) != 0) throw Failure(errno_error("setitimer"));
 }

@@ -46,12 +46,13 @@ class Image {
   bool read(std::uint64_t offset, std::uint64_t index, T& thing) const {
     const std::uint64_t at = offset + index * sizeof(T);
     if (data_ == nullptr || at + sizeof(T) > size_) return false;
-    std::memcpy(&thing, data_ + at, sizeof(T));
+    std::memcpy(&thing, data_ + static_cast<std::size_t>(at), sizeof(T));
     return true;
   }
   std::string text(std::uint64_t offset) const {
     if (offset >= size_) return {};
-    return {data_ + offset, ::strnlen(data_ + offset, size_ - offset)};
+    const auto at = static_cast<std::size_t>(offset);
+    return {data_ + at, ::strnlen(data_ + at, size_ - at)};
   }
 
  private:

@@ -28,7 +28,7 @@ bool Inbox::cancel(std::uint64_t id, ReadyQueue* ready) {
   const std::lock_guard lock(mutex_);
   if (id >= first_id_) {
     if (id - first_id_ >= waiting_.size()) return false;
-    dropped = std::move(waiting_[id - first_id_]);
+    dropped = std::move(waiting_[static_cast<std::size_t>(id - first_id_)]);
     return static_cast<bool>(dropped);
   }
   if (ready == nullptr) return false;

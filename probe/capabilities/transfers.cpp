@@ -6,8 +6,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "probe/probe_context.hpp"
 
@@ -108,18 +111,21 @@ FactResult sendfile_to_pipe(ProbeContext& cx) {
 }
 
 /// The kernel cuts every transfer at the same length. A sendfile of 3 GiB would read 2 GiB; a
-/// write of 3 GiB to /dev/null shows the same cut and touches no memory.
+/// write of 3 GiB to /dev/null shows the same cut and touches no memory. Where addresses have 32
+/// bits the longest object has an octet less than 2 GiB, which is still beyond the cut.
 FactResult sendfile_max(ProbeContext& cx) {
-  constexpr std::size_t kAsked = std::size_t{3} << 30;
+  constexpr auto kAsked =
+      static_cast<std::size_t>(std::min<std::uint64_t>(std::uint64_t{3} << 30, PTRDIFF_MAX));
   const os::UniqueFd sink(cx.call("open(/dev/null)", ::open("/dev/null", O_WRONLY | O_CLOEXEC)));
   if (!sink) return cx.unknown();
   void* room =
       ::mmap(nullptr, kAsked, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (room == MAP_FAILED) {
-    cx.call("mmap(3 GiB, reserved only)", -1);
+    cx.call("mmap(" + std::to_string(kAsked) + ", reserved only)", -1);
     return cx.unknown("no address space to ask with");
   }
-  const ssize_t n = cx.call("write(/dev/null, 3 GiB)", ::write(sink.get(), room, kAsked));
+  const ssize_t n = cx.call("write(/dev/null, " + std::to_string(kAsked) + ")",
+                            ::write(sink.get(), room, kAsked));
   (void)::munmap(room, kAsked);
   if (n < 0) return cx.unknown();
   return byte_count(n, "the cut of all transfers, seen on write; sendfile has the same");

@@ -61,7 +61,7 @@ void cancelled(Context& cx) {
   cx.refused(finished(cx, sending), Errc::cancelled, "its outcome");
   cx.is_true(open->get_protocol() == open.seen, "the protocol is the one from before");
   cx.is_true(open->is_reading(), "the transport reads as before");
-  const std::uint64_t sent = file.position();
+  const auto sent = static_cast<std::size_t>(file.position());
 
   open->write(view("after"));
   open.peer.send("still there?");
