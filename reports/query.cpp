@@ -17,7 +17,18 @@ using Words = std::vector<std::string>;
 
 /// One term, or several that are joined.
 struct Query::Node {
-  enum class Kind : std::uint8_t { all, any, none, id, field, outcome, differs, only, attention };
+  enum class Kind : std::uint8_t {
+    all,
+    any,
+    none,
+    id,
+    field,
+    outcome,
+    differs,
+    only,
+    shared,
+    attention
+  };
   Kind kind = Kind::all;
   std::vector<Node> parts{};  // of all, any, none
   std::string field{};
@@ -103,6 +114,15 @@ bool only(const Node& node, const std::vector<PlacedCell>& cells) {
   });
 }
 
+/// A loop and the reference loop of its platform were both judged, and neither passes.
+bool shared(const std::vector<PlacedCell>& cells) {
+  return std::any_of(cells.begin(), cells.end(), [](const PlacedCell& placed) {
+    if (!was_judged(*placed) || placed->outcome == Outcome::pass) return false;
+    const Run& run = *placed.leg;
+    return relation(run, *placed, reference_loop(run)) == Relation::also_reference;
+  });
+}
+
 bool has_word(const Words& words, const std::string& id) {
   return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
     return is_glob(word) ? matches(word, lower_case(id))
@@ -134,6 +154,8 @@ bool holds(const Node& node, const ScenarioRow& row, const std::vector<PlacedCel
       return differ(node, cells);
     case Kind::only:
       return only(node, cells);
+    case Kind::shared:
+      return shared(cells);
     case Kind::attention:
       break;
   }
@@ -259,6 +281,7 @@ class Parser {
     if (next_is(':') || next_is('@')) return outcome_term(items);
     if (bare && next_is('(')) return function(first);
     if (bare && first.word == "differs") return cells_node(Kind::differs, first);
+    if (bare && first.word == "shared") return cells_node(Kind::shared, first);
     if (bare && first.word == "attention") return cells_node(Kind::attention, first);
     return {.kind = Kind::id, .values = words_of(items)};
   }
@@ -463,6 +486,8 @@ std::string_view query_help() {
          "  epoll@linux*:fail              the same on these platforms of a merged report\n"
          "  differs  differs(epoll,libuv)  the loops that were judged do not all do the same\n"
          "  only(epoll)                    epoll does what no other loop does, or is red alone\n"
+         "  shared                         a loop does not pass, nor does the reference loop "
+         "there\n"
          "  attention                      a cell is not as expected\n"
          "  area(udp) level(must) severity(core) authority(posix) needs(pipes) api(stop) fact(x)\n"
          "  -x   x or y   (x y)   x,y      not x; either; grouping; a list of alternatives\n"

@@ -47,7 +47,13 @@ Board board_of(const Json& file) {
     scenario.api = row["api"].get<std::vector<std::string>>();
     scenario.facts = row["facts"].get<std::vector<std::string>>();
   }
-  for (const Json& platform : file["platforms"]) board.legs.emplace_back().platform = platform;
+  for (const Json& platform : file["platforms"]) {
+    Run& leg = board.legs.emplace_back();
+    leg.platform = platform;
+    LoopRow& reference = leg.catalogue.loops.emplace_back();
+    reference.name = file["reference"];
+    reference.family = "reference";
+  }
   for (const Json& row : file["cells"]) {
     const auto leg = std::find_if(board.legs.begin(), board.legs.end(), [&](const Run& run) {
       return run.platform == row["platform"].get<std::string>();
@@ -56,6 +62,7 @@ Board board_of(const Json& file) {
     cell.loop = row["loop"];
     cell.scenario = row["scenario"];
     cell.repeat = row["repeat"];
+    cell.ran = true;
     cell.outcome = outcome_by_name(row["outcome"].get<std::string>()).value();
     cell.variant = row.value("variant", "");
     cell.standing = row.value("standing", "");
@@ -96,7 +103,7 @@ TEST_CASE("query: without a report, a query for outcomes is refused and others a
   const Json file = Json::parse(stored("query_cases.json"));
   const QueryWords words = query_words(board_of(file).scenarios);
   CHECK(std::holds_alternative<Query>(Query::parse("area(udp) -level(must)", words)));
-  for (const char* text : {"epoll:fail", "differs", "only(epoll)", "attention"}) {
+  for (const char* text : {"epoll:fail", "differs", "only(epoll)", "attention", "shared"}) {
     CAPTURE(text);
     const auto parsed = Query::parse(text, words);
     REQUIRE(std::holds_alternative<QueryError>(parsed));

@@ -2,6 +2,7 @@
 //   loopscope_render FORMAT JOURNAL... > FILE      several journals: one report of several legs
 //       with --baseline FILE and --kills FILE for the page
 //   loopscope_render merged FILE... > FILE         their merged document
+//   loopscope_render diff FORMAT OLD NEW > FILE    what changed between two
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "reports/diff.hpp"
 #include "reports/format.hpp"
 #include "reports/kills.hpp"
 #include "reports/merge.hpp"
@@ -36,6 +38,18 @@ reports::Kills read_kills(const char* path) {
   std::exit(64);
 }
 
+int print_diff(std::string_view format, const char* old_path, const char* new_path) {
+  const reports::Report before = read_report(old_path), after = read_report(new_path);
+  const reports::RunDiff changes = reports::diff(before, after);
+  for (const reports::DiffFormat& each : reports::diff_formats()) {
+    if (each.name != format) continue;
+    fmt::print("{}", each.render(before, after, changes));
+    return std::fflush(stdout) == 0 ? 0 : 70;
+  }
+  fmt::print(stderr, "a diff has no format {}\n", format);
+  return 64;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -43,6 +57,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "usage: loopscope_render FORMAT JOURNAL...\n");
     return 64;
   }
+  if (std::string_view(argv[1]) == "diff" && argc == 5)
+    return print_diff(argv[2], argv[3], argv[4]);
   if (std::string_view(argv[1]) == "merged") {
     std::vector<reports::MergeInput> inputs;
     for (int i = 2; i < argc; ++i) inputs.push_back({argv[i], ""});

@@ -55,7 +55,8 @@ async function reaction(tab, cdp, act) {
     return performance.now() - begun;
   }, act);
   const after = await busy();
-  return {waited, ...Object.fromEntries(after.map(([part, ms], at) => [part, ms - before[at][1]]))};
+  return {waited, ...Object.fromEntries(after.map(([part, ms], at) =>
+    [part, ms - before[at][1]]))};
 }
 const type = text => ({type: text});
 const press = selector => ({press: selector});
@@ -64,7 +65,8 @@ try {
   for (const hash of ['', '#matrix']) {
     const list = [];
     for (let i = 0; i < +times; ++i) list.push(await firstPaint(hash));
-    console.log(`${`first paint ${hash}`.padEnd(28)} ${median(list).toFixed(0)} ms, worst ${worst(list)} ms`);
+    const name = `first paint ${hash}`.padEnd(28);
+    console.log(`${name} ${median(list).toFixed(0)} ms, worst ${worst(list)} ms`);
   }
   const tab = await browser.newPage({viewport: {width: 1280, height: 900}});
   await tab.goto(url + '#matrix');

@@ -13,7 +13,11 @@ const cases = JSON.parse(readFileSync(path.join(testdata, 'query_cases.json')));
 const words = queries.words(cases.scenarios, cases.loops, cases.platforms);
 
 const expected = cell => cell.standing === 'as_expected' && cell.expectation;
-const cells = cases.cells.map(cell => ({...cell, attention: !expected(cell) &&
+const kept = ['pass', 'skip', 'unsupported', 'inconclusive', 'broken', 'notrun'];
+const shared = cell => cell.loop !== cases.reference && !kept.includes(cell.outcome) &&
+  cases.cells.some(other => other.loop === cases.reference && other.platform === cell.platform &&
+    other.scenario === cell.scenario && !kept.includes(other.outcome));
+const cells = cases.cells.map(cell => ({...cell, shared: shared(cell), attention: !expected(cell) &&
   (cell.standing === 'unexpected' || /^(inconclusive|broken|notrun)$/.test(cell.outcome))}));
 
 for (const {query, matches, error} of cases.queries) {

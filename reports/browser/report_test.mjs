@@ -209,6 +209,15 @@ for (const {name, journals, beside: more} of reports) {
         }
         await tab.click('#filters [data-term=differs]');
         await settled(tab, having(cell => did.get(cell.scenario)?.size > 1));
+        await tab.click('#filters [data-term=differs]');
+        const references = new Map(report.legs.map(leg => [leg.platform, leg.reference]));
+        const open = cell => judged.includes(cell.outcome) && cell.outcome !== 'pass';
+        const shared = having(cell => open(cell) && report.cells.some(other =>
+          other.loop === references.get(cell.platform) && other.loop !== cell.loop &&
+          other.platform === cell.platform && other.scenario === cell.scenario && open(other)));
+        await tab.click('#filters [data-term=shared]');
+        assert.equal(await tab.inputValue('#q'), 'shared');
+        await settled(tab, shared);
       }));
 
     test('a loop can be put away, absent ones be shown', () =>

@@ -78,21 +78,18 @@ void write_area(Page& page, const View& view, const std::string& area) {
 
 void write_choose(Page& page, const View& view) {
   page.raw(
-      "<section id=\"choose\"><h2>Choose a loop</h2><p class=\"intro\">What each loop offers, and "
-      "which areas it keeps. With scripts, needs can be ticked: then the page says which loops "
+      "<section id=\"choose\"><h2>Choose a loop</h2><p class=\"intro\">Which areas each loop "
+      "keeps, "
+      "and what it offers. With scripts, needs can be ticked: then the page says which loops "
       "remain, and what removed each of the others. What was not tested counts as missing.</p>"
       "<div id=\"chosen\" role=\"status\" aria-live=\"polite\"></div>\n");
   open_grid(page, view, "Needs and loops", "needs", "need", "as");
-  page.put(
-      "<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">Capabilities</th></tr>\n",
-      view.columns.size() + 2);
-  for (const CapabilityRow& row : view.catalogue.capabilities) {
-    write_capability(page, view, row);
-  }
-  page.put(
-      "</tbody><tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">Areas, of level "
-      "must</th></tr>\n",
-      view.columns.size() + 2);
+  const auto group = [&](std::string_view title) {
+    page.put("<tbody><tr class=\"group\"><th colspan=\"{}\" scope=\"rowgroup\">{}</th></tr>\n",
+             view.columns.size() + 2, title);
+  };
+  // What was seen before what is declared: a loop that offers UDP need not deliver it.
+  group("Areas: which loop keeps every must");
   std::vector<std::string> areas;
   for (const ScenarioRow* row : view.scenarios) {
     if (std::find(areas.begin(), areas.end(), row->topic) == areas.end()) {
@@ -100,6 +97,11 @@ void write_choose(Page& page, const View& view) {
     }
   }
   for (const std::string& area : areas) write_area(page, view, area);
+  page.raw("</tbody>");
+  group("Capabilities: what each loop declares");
+  for (const CapabilityRow& row : view.catalogue.capabilities) {
+    write_capability(page, view, row);
+  }
   page.raw("</tbody></table></div><div id=\"more-needs\"></div></section>\n");
 }
 

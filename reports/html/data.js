@@ -36,8 +36,10 @@ class Cell {
     // What filters ask for is in the template itself, but for the rare text with a number in it.
     const core = this.parts[0];
     const plain = !core.repeat && !/[\x7f\x01\x02]/.test(core.variant ?? '');
-    const {outcome, variant = '', repeat = 0, attention = false} = plain ? core : this.core();
-    Object.assign(this, {outcome, variant, repeat, attention});
+    const {outcome, variant = '', repeat = 0, attention = false, relation} =
+      plain ? core : this.core();
+    const shared = relation === 'also_reference';
+    Object.assign(this, {outcome, variant, repeat, attention, shared});
   }
 
   fill(shape, next) {

@@ -77,7 +77,13 @@ void write_buttons(Page& page, const View& view) {
         name(outcome), name(outcome), name(outcome), count);
   }
   page.raw(
-      "<button type=\"button\" data-term=\"differs\" aria-pressed=\"false\">loops differ</button>"
+      "<button type=\"button\" data-term=\"differs\" aria-pressed=\"false\">loops differ</button>");
+  if (view.has_reference()) {
+    page.raw(
+        "<button type=\"button\" data-term=\"shared\" aria-pressed=\"false\">shared with the "
+        "reference</button>");
+  }
+  page.raw(
       "<button type=\"button\" data-term=\"attention\" aria-pressed=\"false\">needs attention"
       "</button><button type=\"reset\">reset</button></fieldset>");
 }

@@ -2,7 +2,7 @@
 const form = $('#filters'), matrix = $('.matrix.main');
 const rows = $$('tr[data-scenario]', matrix);
 const bodies = $$('tbody', matrix).map(body => ({body, rows: $$('tr[data-scenario]', body)}));
-const kFirstRows = 30;  // more than a screen shows; the others follow after the next picture
+const kFirstRows = 24;  // more than a screen shows; the others follow after the next picture
 
 function filter() {
   if (!state.q) return {fits: rows.map(() => true), error: null};

@@ -71,7 +71,7 @@ const queries = (() => {
   }
 
   /// Nodes are functions (row, cells) -> bool; cells are {platform, loop, outcome, variant, repeat,
-  /// attention}.
+  /// attention, shared}; shared: neither it passes nor the reference loop of its platform.
   const chosen = (loops, platforms) => cell =>
     (!loops.length || anyMatches(loops, cell.loop)) &&
     (!platforms.length || anyMatches(platforms, cell.platform));
@@ -214,6 +214,7 @@ const queries = (() => {
       if (this.nextIs(':') || this.nextIs('@')) return this.outcomeTerm(items);
       if (bare && this.nextIs('(')) return this.call(first);
       if (bare && first.word === 'differs') return differs([], []);
+      if (bare && first.word === 'shared') return (row, cells) => cells.some(c => c.shared);
       if (bare && first.word === 'attention') return (row, cells) => cells.some(c => c.attention);
       return row => items.some(({word}) =>
         isGlob(word) ? matches(word, lower(row.id)) : lower(row.id).includes(word));

@@ -39,6 +39,7 @@ struct View {
   std::vector<Column> columns;                // by platform, then in the order of the catalogue
   std::vector<const ScenarioRow*> scenarios;  // those that were planned anywhere
 
+  bool has_reference() const;  // a reference loop ran somewhere
   bool many_platforms() const { return platforms.size() > 1; }
   /// The cells of a scenario in a column, all repeats.
   const std::vector<PlacedCell>& cells(std::string_view scenario, const Column& column) const;

@@ -69,6 +69,11 @@ std::string View::loop_text(std::string_view platform, std::string_view loop) co
   return many_platforms() ? fmt::format("{} on {}", loop, platform) : std::string(loop);
 }
 
+bool View::has_reference() const {
+  return std::any_of(references_.begin(), references_.end(),
+                     [](const auto& row) { return !row.second.empty(); });
+}
+
 Relation View::relation_of(const PlacedCell& cell) const {
   return relation(*cell.leg, *cell, references_.at(cell.leg));
 }

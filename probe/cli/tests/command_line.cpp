@@ -289,83 +289,86 @@ TEST_CASE("what is passed on has no names of users and machines, unless it is as
   CHECK(merged({"--no-redact"}).find("/home/mallory/x") != std::string::npos);
 }
 
-TEST_CASE("the page shows what changed since a baseline, and the kill matrix of a self-test") {
-  const TempDir old, dir;
+/// Runs that end as the selftest scenarios do; in the older one, what fails now passed.
+void run_twice(const TempDir& old, const TempDir& now) {
   CHECK(run_of(old, "selftest.pass,selftest.fail").code == 1);
-  CHECK(run_of(dir, "selftest.pass,selftest.fail").code == 1);
-  // As it may have been before: what fails now passed then.
+  CHECK(run_of(now, "selftest.pass,selftest.fail").code == 1);
   std::string before = contents(old.file("out/journal.ndjson"));
   const std::string failed = "\"outcome\":\"fail\"";
   const std::size_t at = before.find(failed);
   REQUIRE(at != std::string::npos);
   before.replace(at, failed.size(), "\"outcome\":\"pass\"");
   std::ofstream(old.file("out/journal.ndjson")) << before;
+}
 
+Ended page_of(const TempDir& dir, std::vector<std::string> more, const char* format = "html") {
+  more.insert(more.begin(), {"report", dir.file("out"), "--format", format});
+  return loopscope(dir, more);
+}
+
+TEST_CASE("a self-test writes its kill matrix, and the page shows it without names") {
+  const TempDir dir;
+  CHECK(run_of(dir, "selftest.pass").code == 0);
   const std::string kills = dir.file("kills.json");
   const Ended proved = loopscope(dir, {"selftest", "faulty.lifo_soon", "--out", kills});
   CHECK_MESSAGE(proved.code == 0, proved.text);
   const std::string matrix = contents(kills);
-  CHECK(matrix.find("\"schema\": \"loopscope.kills/1\"") != std::string::npos);
-  CHECK(matrix.find("\"name\": \"faulty.lifo_soon\"") != std::string::npos);
-  CHECK(matrix.find("\"must\": \"fail\"") != std::string::npos);
+  for (const char* part : {R"("schema": "loopscope.kills/1")", R"("name": "faulty.lifo_soon")",
+                           R"("must": "fail")", R"("redaction")"}) {
+    CAPTURE(part);
+    CHECK(matrix.find(part) != std::string::npos);
+  }
   CHECK(matrix.find("\"right\": false") == std::string::npos);
-  CHECK(matrix.find("\"redaction\"") != std::string::npos);
   CHECK_FALSE(fs::exists(kills + ".part"));
-  // On standard output the document stands before what the terminal is told.
-  const Ended shown =
-      loopscope(dir, {"selftest", "faulty.lifo_soon", "--registry", "--out", "-", "--no-redact"});
+  const auto lists = [&](const char* faulty, std::string out) {
+    return loopscope(dir, {"selftest", faulty, "--registry", "--no-redact", "--out", out});
+  };
+  const Ended shown = lists("faulty.lifo_soon", "-");
   CHECK(shown.code == 0);
   CHECK(shown.text.rfind("{\n \"schema\": \"loopscope.kills/1\"", 0) == 0);
   CHECK_FALSE(has(shown, "redaction"));
+  CHECK(has(lists("faulty.lifo_soon", "/proc/nowhere"), "LS060"));
+  CHECK(lists("faulty.nothing_like_it", "-").code == 4);
 
-  const auto page = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), {"report", dir.file("out"), "--format", "html"});
-    return loopscope(dir, more);
-  };
-  const Ended plain = page({});
-  CHECK(plain.code == 1);
-  CHECK_FALSE(has(plain, "<section id=\"diff\">"));
-  CHECK_FALSE(has(plain, "<section id=\"kills\">"));
-  const Ended both = page({"--baseline", old.file("out"), "--kills", kills});
-  CHECK_MESSAGE(both.code == 1, both.text.substr(0, 500));
-  CHECK(has(both, "1 regressed, 1 unchanged"));
-  CHECK(has(both, "<section id=\"kills\">"));
-  CHECK(has(both, "faulty.lifo_soon"));
-  // A reason with a name in it comes out of the page without it.
+  CHECK_FALSE(has(page_of(dir, {}), "<section id=\"kills\">"));
+  const Ended page = page_of(dir, {"--kills", kills});
+  CHECK(page.code == 0);
+  CHECK(has(page, "<section id=\"kills\">"));
+  CHECK(has(page, "faulty.lifo_soon"));
   std::string named = matrix;
   const std::string reason = "\"reason\": \"";
   named.insert(named.find(reason) + reason.size(), "/home/mallory/x: ");
-  std::ofstream(dir.file("named.json")) << named;
-  CHECK_FALSE(has(page({"--kills", dir.file("named.json")}), "mallory"));
-  CHECK(has(page({"--kills", dir.file("named.json"), "--no-redact"}), "/home/mallory/x: "));
+  std::ofstream(dir.file("named")) << named;
+  CHECK_FALSE(has(page_of(dir, {"--kills", dir.file("named")}), "mallory"));
+  CHECK(has(page_of(dir, {"--kills", dir.file("named"), "--no-redact"}), "/home/mallory/x: "));
+  CHECK(page_of(dir, {"--kills", dir.file("nothing")}).code == 64);
+  CHECK(has(page_of(dir, {"--kills", dir.file("nothing")}), "LS020"));
+  CHECK(has(page_of(dir, {"--kills", dir.file("out/report.json")}), "LS021"));
+  const Ended other = page_of(dir, {"--kills", kills}, "console");
+  CHECK(other.code == 64);
+  CHECK(has(other, "--baseline and --kills are for the page"));
+}
+
+TEST_CASE("the page shows what changed since a baseline") {
+  const TempDir old, dir;
+  run_twice(old, dir);
+  const Ended plain = page_of(dir, {}), beside = page_of(dir, {"--baseline", old.file("out")});
+  CHECK(plain.code == 1);
+  CHECK_FALSE(has(plain, "<section id=\"diff\">"));
+  CHECK(beside.code == 1);
+  CHECK(has(beside, "<section id=\"diff\">"));
+  CHECK(has(beside, "1 regressed, 1 unchanged"));
   // Restricted alike: what the query leaves out has not changed either.
-  const Ended passed = page({"--baseline", old.file("out"), "--query", "poll:pass"});
+  const Ended passed = page_of(dir, {"--baseline", old.file("out"), "--query", "poll:pass"});
   CHECK(passed.code == 0);
   CHECK(has(passed, "1 unchanged"));
-
-  struct Row {
-    std::vector<std::string> more;
-    std::string_view says;
-  };
-  const Row rows[] = {
-      {{"--format", "json", "--baseline", old.file("out")}, "--baseline and --kills are for"},
-      {{"--format", "console", "--kills", kills}, "--baseline and --kills are for the page"},
-      {{"--format", "html", "--baseline", dir.file("nothing")}, "LS020"},
-      {{"--format", "html", "--baseline", kills}, "LS021"},
-      {{"--format", "html", "--kills", dir.file("nothing")}, "LS020"},
-      {{"--format", "html", "--kills", dir.file("out/report.json")}, "LS021"},
-  };
-  for (const Row& row : rows) {
-    std::vector<std::string> words{"report", dir.file("out")};
-    words.insert(words.end(), row.more.begin(), row.more.end());
-    const Ended end = loopscope(dir, words);
-    CAPTURE(end.text);
-    CHECK(end.code == 64);
-    CHECK(has(end, row.says));
-  }
-  CHECK(loopscope(dir, {"selftest", "faulty.lifo_soon", "--registry", "--out", "/proc/nowhere"})
-            .code != 0);
-  CHECK(loopscope(dir, {"selftest", "faulty.nothing_like_it", "--registry"}).code == 4);
+  CHECK_FALSE(has(passed, "regressed"));
+  CHECK(has(page_of(dir, {"--baseline", dir.file("nothing")}), "LS020"));
+  std::ofstream(dir.file("text")) << "no journal\n";
+  CHECK(has(page_of(dir, {"--baseline", dir.file("text")}), "LS021"));
+  const Ended other = page_of(dir, {"--baseline", old.file("out")}, "json");
+  CHECK(other.code == 64);
+  CHECK(has(other, "--baseline and --kills are for the page"));
 }
 
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
