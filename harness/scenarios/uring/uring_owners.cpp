@@ -120,6 +120,7 @@ void woken_each_time(Context& cx) {
     }
   });
   cx.run_forever();
+  cx.join_threads();  // The thread still reads `woken` after the callback that ends the run.
   cx.equal(woken.load(), kTimes, "callbacks of another thread while the loop waits");
   cx.is_true(waiting.cancel(), "what else it waited for still waits");
 }
