@@ -20,7 +20,9 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 
+#include "harness/peer.hpp"
 #include "loops/base/error.hpp"
 
 namespace loopscope::tools {
@@ -232,7 +234,12 @@ bool is_alive(const std::filesystem::path& thread) {
 }  // namespace
 
 std::size_t thread_count() {
-  const std::filesystem::directory_iterator threads("/proc/self/task");
+  std::error_code error;
+  const std::filesystem::directory_iterator threads("/proc/self/task", error);
+  if (error) {
+    throw HostLacks(make_error(Errc::not_supported, "threads of this process",
+                               "/proc/self/task cannot be read"));
+  }
   return static_cast<std::size_t>(std::count_if(
       begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
 }

@@ -10,8 +10,10 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <fstream>
 #include <new>
+#include <thread>
 
 #include "loops/base/error.hpp"
 
@@ -47,13 +49,15 @@ pid_t checked_fork() {
   return child;
 }
 
-/// The letter of /proc/self/task/<id>/stat: 'S' and 'D' sleep, 'R' runs.
+constexpr char kUntold = '?';
+
+/// The letter of /proc/self/task/<id>/stat: 'S' and 'D' sleep, 'R' runs. kUntold without /proc.
 char state_of(long thread) {
   std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
   std::string line;
   std::getline(stat, line);
   const std::size_t end = line.rfind(')');  // the name before it may hold anything
-  return end == std::string::npos || end + 2 >= line.size() ? '?' : line[end + 2];
+  return end == std::string::npos || end + 2 >= line.size() ? kUntold : line[end + 2];
 }
 
 struct Chain {
@@ -91,8 +95,12 @@ void wait_until_asleep(long thread) {
   int asleep = 0;
   for (int i = 0; i < kPatience && asleep < 2; ++i) {
     const char state = state_of(thread);
-    asleep = state == 'S' || state == 'D' ? asleep + 1 : 0;
-    ::sched_yield();
+    asleep = state == 'S' || state == 'D' || state == kUntold ? asleep + 1 : 0;
+    if (state == kUntold) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } else {
+      ::sched_yield();
+    }
   }
 }
 

@@ -73,6 +73,7 @@ void peek_descriptors(os::NativeSocket fd);
 /// Bytes that malloc has given out and not got back.
 std::size_t heap_in_use();
 /// Threads of this process, without those that have ended and that the kernel still lists.
+/// Throws HostLacks where the system lists none, as without /proc: the scenario is skipped.
 std::size_t thread_count();
 
 }  // namespace loopscope::tools

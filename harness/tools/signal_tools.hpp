@@ -21,6 +21,7 @@ void raise_in_process(int signum);
 /// The calling thread, for wait_until_asleep.
 long thread_id();
 /// Returns when that thread of this process sleeps in the kernel, or has kept busy for very long.
+/// Where the system does not tell the state of a thread, it is given two milliseconds instead.
 void wait_until_asleep(long thread);
 
 /// "default", "ignore" or "handler".
