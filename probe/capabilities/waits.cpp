@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <limits>
@@ -98,16 +99,18 @@ FactResult pselect_duration(ProbeContext& cx) {
   });
 }
 
-/// Those of the nanosecond waits that do not end early and end within a millisecond.
+/// Those of the nanosecond waits that never end early and can end within a millisecond: one that
+/// does shows it, and a busy machine makes the others late.
 FactResult fine_waits(ProbeContext& cx) {
   std::vector<std::string> fine;
   const auto add = [&](const char* name, const FactResult& measured) {
-    const auto* median = std::get_if<std::int64_t>(&measured.value);
-    if (median != nullptr && *median >= 300'000 && *median < 1'000'000) fine.emplace_back(name);
+    if (measured.samples.empty()) return;
+    const double least = std::ranges::min(measured.samples);
+    if (least >= 300e3 && least < 1e6) fine.emplace_back(name);
   };
   add("ppoll", ppoll_duration(cx));
   add("pselect", pselect_duration(cx));
-  return word_set(std::move(fine), "300 us took less than 1 ms (median)");
+  return word_set(std::move(fine), "never early, and 300 us took less than 1 ms at least once");
 }
 
 void interrupt(int) {}
