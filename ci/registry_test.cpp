@@ -13,6 +13,7 @@
 
 #include "ci/tidy/rules.hpp"
 #include "ci/tidy/tables.hpp"
+#include "harness/expectation.hpp"
 #include "harness/scenario.hpp"
 #include "harness/testing/faulty.hpp"
 #include "loops/api_index.hpp"
@@ -104,6 +105,20 @@ TEST_CASE("a scenario needs only facts that a probe measures") {
       CAPTURE(std::string(scenario->id));
       CAPTURE(std::string(fact));
       CHECK(facts.contains(fact));
+    }
+  }
+}
+
+TEST_CASE("a condition of an expectation is a fact that a probe measures") {
+  const std::set<std::string_view> facts = fact_ids();
+  for (const ExpectationFile& file : embedded_expectations()) {
+    const Result<std::vector<Expectation>> entries = parse_expectations(file.text);
+    REQUIRE(entries.ok());
+    for (const Expectation& entry : *entries) {
+      for (const auto& condition : entry.when) {
+        CAPTURE(condition.first);
+        CHECK(facts.contains(condition.first));
+      }
     }
   }
 }

@@ -6,126 +6,22 @@ probe says in both. Rows that need namespaces are left out where the system refu
 77: it refused all of them.
 """
 
-import ctypes
 import errno
-import fcntl
 import json
 import os
-import resource
-import socket
-import struct
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from rows.worlds import (RETURN_ALLOW, RETURN_ERRNO, SETUP, Step, everything_small, few_descriptors,
+                         install_filter, network, network_without_ipv6, own_mounts, own_network,
+                         refuse, terminals, without_proc, without_terminals,
+                         without_writable_folder)
 from runs import Failure, check, run
-from uring_refused_test import RETURN_ALLOW, RETURN_ERRNO, SETUP, install_filter, refuse
 
-NEWNS, NEWUSER, NEWNET = 0x00020000, 0x10000000, 0x40000000
-MS_RDONLY, MS_BIND, MS_REC, MS_PRIVATE = 1, 0x1000, 0x4000, 0x40000
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 REFUSED = 99  # the exit code of a child whose world could not be made
-LIBC = ctypes.CDLL(None, use_errno=True)
-
-Step = Callable[[], None]
-
-
-def succeed(result: int, what: str) -> None:
-    if result != 0:
-        raise OSError(ctypes.get_errno(), what)
-
-
-def unshare(flags: int) -> None:
-    user, group = os.geteuid(), os.getegid()
-    succeed(LIBC.unshare(flags | (NEWUSER if user != 0 else 0)), "unshare")
-    if user != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-
-
-def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
-    succeed(LIBC.mount(source.encode(), target.encode(), kind and kind.encode(), flags,
-                       options.encode()), f"mount {target}")
-
-
-def own_mounts() -> None:
-    unshare(NEWNS)
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-
-
-def own_network(loopback: bool) -> None:
-    unshare(NEWNET)
-    if not loopback:
-        return
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sh22x", b"lo", 0)
-        flags = struct.unpack("16sh22x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", flags | IFF_UP))
-
-
-def network() -> None:
-    own_network(loopback=True)
-
-
-def network_without_ipv6() -> None:
-    network()
-    for which in ("all", "lo"):
-        Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("1")
-
-
-def devices(names: tuple[str, ...], pts: bool) -> None:
-    """A /dev with these devices and nothing else, among mounts of our own."""
-    mount("none", "/mnt", "tmpfs", 0)
-    for name in names:
-        Path("/mnt", name).touch()
-        mount(f"/dev/{name}", f"/mnt/{name}", None, MS_BIND)
-    if pts:
-        Path("/mnt/pts").mkdir()
-        mount("none", "/mnt/pts", "devpts", 0, "newinstance,ptmxmode=0666")
-        Path("/mnt/ptmx").symlink_to("pts/ptmx")
-    mount("/mnt", "/dev", None, MS_BIND | MS_REC)
-
-
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-
-
-def terminals() -> None:
-    own_mounts()
-    devices(DEVICES, pts=True)
-
-
-def without_terminals() -> None:
-    own_mounts()
-    devices(DEVICES, pts=False)
-
-
-def without_writable_folder() -> None:
-    own_mounts()
-    mount("none", tempfile.gettempdir(), "tmpfs", MS_RDONLY)
-    os.chdir(tempfile.gettempdir())  # the working folder is where it would go next
-
-
-def without_proc() -> None:
-    own_mounts()
-    mount("none", "/proc", "tmpfs", 0)
-
-
-def few_descriptors() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-
-
-def everything_small() -> None:
-    few_descriptors()
-    unshare(NEWNS | NEWNET)
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
-    devices(("null",), pts=False)
-    mount("none", "/proc", "tmpfs", 0)
-    refuse(SETUP, errno.EPERM)()
-
 
 EVENTFD2 = {"x86_64": 290, "aarch64": 19, "riscv64": 19}
 

@@ -7,50 +7,21 @@ for some seconds, and takes root. Exit code 77: this machine or this build has n
 could be refused.
 """
 
-import ctypes
 import errno
 import os
 import resource
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from rows.worlds import ENTER, SETUP, refuse
 from runs import Failure, check, load_report, run
 
-SETUP, ENTER = 425, 426  # the same on every architecture
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
-RETURN_ERRNO, RETURN_ALLOW = 0x00050000, 0x7FFF0000
-LOAD_NUMBER, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 SCENARIO = "sched.soon.fifo"
 SWITCH = Path("/proc/sys/kernel/io_uring_disabled")
 NOBODY = 65534
-
-
-class Program(ctypes.Structure):
-    """struct sock_fprog of <linux/filter.h>."""
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
-
-
-def install_filter(*rows: tuple[int, int, int, int]) -> None:
-    """Every system call of this process goes through these rows of BPF from now on."""
-    code = b"".join(struct.pack("HBBI", *row) for row in rows)
-    libc = ctypes.CDLL(None, use_errno=True)
-    program = Program(len(code) // 8, code)
-    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 or libc.prctl(
-            PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
-        os._exit(99)
-
-
-def refuse(call: int, error: int):
-    """A function for the child: from then on the call fails with that error."""
-    def install() -> None:
-        install_filter((LOAD_NUMBER, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, call),
-                       (RETURN, 0, 0, RETURN_ERRNO | error), (RETURN, 0, 0, RETURN_ALLOW))
-
-    return install
 
 
 def run_into(tool: Path, folder: Path, loops: str, before=None) -> subprocess.CompletedProcess:

@@ -77,6 +77,17 @@ Result<Expectation> read_entry(const Json& entry, std::size_t index) {
     }
     expectation.sometimes = sometimes->get<bool>();
   }
+  if (const auto when = entry.find("when"); when != entry.end()) {
+    if (!when->is_object()) {
+      return refused(fmt::format("entry {}: \"when\" is no object of facts", index));
+    }
+    for (const auto& [fact, answer] : when->items()) {
+      if (!answer.is_string()) {
+        return refused(fmt::format("entry {}: \"when\": {} is no text", index, fact));
+      }
+      expectation.when.emplace_back(fact, answer.get<std::string>());
+    }
+  }
   if (entry.contains("before")) {
     Result<std::string> before = text_of(entry, "before", index);
     if (!before.ok()) return before.error();
@@ -111,6 +122,13 @@ bool applies_to(const Expectation& expectation, std::string_view version) {
   const auto end = numbers_of(expectation.before);
   const auto now = numbers_of(version);
   return !end || !now || *now < *end;
+}
+
+bool holds(const Expectation& expectation, const FactTexts& facts) {
+  return std::all_of(expectation.when.begin(), expectation.when.end(), [&](const auto& condition) {
+    const auto fact = facts.find(condition.first);
+    return matches(condition.second, fact == facts.end() ? "-" : fact->second);
+  });
 }
 
 const Expectation* find_expectation(std::span<const Expectation> expectations,

@@ -1,6 +1,8 @@
 // Expectations: known divergences as data, each with a reason and a source.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,12 +24,18 @@ std::span<const ExpectationFile> embedded_expectations();
 /// errors  protocol: what is wrong, and in which entry. Every entry needs scenario, platform,
 ///         outcome, why and source, and an outcome that a cell can end in. "before" may name the
 ///         library's version that ended the divergence; "sometimes": true makes a pass as
-///         expected, for what depends on the moment.
+///         expected, for what depends on the moment; "when" is an object of facts, each with a glob
+///         over its answer: {"uring.setup": "no EPERM"}.
 Result<std::vector<Expectation>> parse_expectations(std::string_view json);
 
 /// True for what `version` of the loop's library still does. A version that cannot be read, or
 /// none, counts as one that does. Pure.
 bool applies_to(const Expectation& expectation, std::string_view version);
+
+/// What the probe answered here, by the ids of facts: "yes", "4000000", "no EPERM".
+using FactTexts = std::map<std::string, std::string, std::less<>>;
+/// True where all facts of its "when" are as it says. One without an answer is "-". Pure.
+bool holds(const Expectation& expectation, const FactTexts& facts);
 
 /// The first that applies to the scenario on this platform; null when none does.
 const Expectation* find_expectation(std::span<const Expectation> expectations,

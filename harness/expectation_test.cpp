@@ -55,6 +55,11 @@ TEST_CASE("what is wrong with a bad file is said with the number of the entry") 
        R"({"schema": "loopscope.expectations/1", "expectations": [
           {"scenario": "a", "platform": "*", "outcome": "pass", "why": "x", "source": "y"}]})",
        "\"pass\" is no outcome to expect"},
+      {"a condition that is no text",
+       R"({"schema": "loopscope.expectations/1", "expectations": [
+          {"scenario": "a", "platform": "*", "outcome": "fail", "why": "x", "source": "y",
+           "when": {"limit.nofile.soft": 64}}]})",
+       "entry 0: \"when\": limit.nofile.soft"},
       {"an end that is no version",
        R"({"schema": "loopscope.expectations/1", "expectations": [
           {"scenario": "a", "platform": "*", "outcome": "fail", "why": "x", "source": "y",
@@ -111,6 +116,20 @@ TEST_CASE("compare: an expected failure is green, one that passes is stale, anot
     CHECK(name(compare({row.outcome, ""}, nullptr)) == name(row.alone));
     CHECK(name(compare({row.outcome, ""}, &expected)) == name(row.with));
   }
+}
+
+TEST_CASE("an expectation with \"when\" holds where all its facts have that answer") {
+  const Result<std::vector<Expectation>> read = parse_expectations(
+      R"({"schema": "loopscope.expectations/1", "expectations": [
+        {"scenario": "a", "platform": "*", "outcome": "fail", "why": "x", "source": "y",
+         "when": {"uring.setup": "no E*", "limit.nofile.soft": "64"}}]})");
+  REQUIRE(read.ok());
+  const Expectation& expected = read->front();
+  CHECK(holds(expected, {{"uring.setup", "no EPERM"}, {"limit.nofile.soft", "64"}}));
+  CHECK_FALSE(holds(expected, {{"uring.setup", "no EPERM"}, {"limit.nofile.soft", "1024"}}));
+  CHECK_FALSE(holds(expected, {{"uring.setup", "yes"}, {"limit.nofile.soft", "64"}}));
+  CHECK_FALSE(holds(expected, {{"limit.nofile.soft", "64"}}));
+  CHECK(holds(Expectation{}, {}));
 }
 
 TEST_CASE("the expectations that are compiled in are sound") {

@@ -41,6 +41,8 @@ struct Expectation {
   std::string why, source;
   std::string before{};    // the library's version that ended it: "1.48.0"; empty: every version
   bool sometimes = false;  // it depends on the moment: a pass is as expected as the outcome
+  /// Facts and globs over their answers ("no EPERM"), which must all hold.
+  std::vector<std::pair<std::string, std::string>> when{};
 };
 
 struct CellResult {

@@ -133,13 +133,18 @@ class Checker {
 
 struct Found {
   std::vector<LegPlace> legs;
-  std::set<std::string> expected;
+  ExpectedLegs expected;
 };
 
 Found find_legs(const std::vector<MergeInput>& inputs, const MergeOptions& options,
                 MergeResult& result) {
   Found found;
-  found.expected.insert(options.expected.begin(), options.expected.end());
+  for (const auto& [platform, why] : options.expected) {
+    Run leg;
+    leg.incomplete_because = why;
+    if (options.redact) redact(leg, *options.redact);
+    expect(found.expected, {{platform, leg.incomplete_because}});
+  }
   for (const MergeInput& input : inputs) {
     Result<LegIndex> index = index_legs(input.path);
     if (!index) {
@@ -148,7 +153,7 @@ Found find_legs(const std::vector<MergeInput>& inputs, const MergeOptions& optio
           {input.path, error.is(Errc::protocol) ? error.detail : to_string(error)});
       continue;
     }
-    found.expected.insert(index->expected.begin(), index->expected.end());
+    expect(found.expected, index->expected);
     for (LegPlace& place : index->legs) {
       if (!input.platform.empty()) {
         if (place.form == LegPlace::Form::merged) {
@@ -185,7 +190,7 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
                   std::ostream& out) {
   MergeResult result;
   const Found found = find_legs(inputs, options, result);
-  MergedWriter writer(out, {found.expected.begin(), found.expected.end()});
+  MergedWriter writer(out, found.expected);
   Checker checker(options);
   std::map<std::string, Written> runs;
   std::set<std::string> present;
@@ -227,8 +232,11 @@ MergeResult merge(const std::vector<MergeInput>& inputs, const MergeOptions& opt
     result.incomplete += leg.complete ? 0 : 1;
   }
   writer.end();
-  std::set_difference(found.expected.begin(), found.expected.end(), present.begin(), present.end(),
-                      std::back_inserter(result.missing));
+  for (const auto& [platform, why] : found.expected) {
+    if (present.count(platform) == 0) {
+      result.missing.push_back(platform + (why.empty() ? "" : ": " + why));
+    }
+  }
   for (const ShardsSeen::Missing& shard : shards.missing()) {
     result.missing.push_back(
         fmt::format("{}, shard {}/{}", shard.platform, shard.index, shard.count));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "reports/merged.hpp"
 #include "reports/redact.hpp"
 
 namespace loopscope::reports {
@@ -16,9 +17,9 @@ struct MergeInput {
 };
 
 struct MergeOptions {
-  std::vector<std::string> expected;  // platforms; one that nothing is of becomes notrun
-  bool mixed_rules = false;           // promises may differ between legs
-  std::optional<LocalNames> redact;   // names to take out; none: everything stays
+  ExpectedLegs expected;             // one that nothing is of becomes notrun, with its reason
+  bool mixed_rules = false;          // promises may differ between legs
+  std::optional<LocalNames> redact;  // names to take out; none: everything stays
 };
 
 /// What was not merged, and why: "PATH: line 7: ...".

@@ -193,7 +193,7 @@ TEST_CASE("merge: order, grouping and repetition do not matter") {
         files.push_back(folder.write("run" + std::to_string(files.size()), journal_of(run)));
       }
     }
-    const MergeOptions options{.expected = {"linux-arch0", "windows-x"}};
+    const MergeOptions options{.expected = {{"linux-arch0", ""}, {"windows-x", "no compiler"}}};
     const Merged all = merged(files, options);
     REQUIRE(reasons(all.result).empty());
     CHECK(all.result.cells == cells);
@@ -213,6 +213,10 @@ TEST_CASE("merge: order, grouping and repetition do not matter") {
     CHECK(merged({whole, left}).text == all.text);
     const Report report = load_report(whole).value();
     CHECK(Legs(report).planned() == cells + 1);  // and the missing leg
+    const auto absent = std::find_if(report.legs.begin(), report.legs.end(),
+                                     [](const Run& leg) { return leg.platform == "windows-x"; });
+    REQUIRE(absent != report.legs.end());
+    CHECK(absent->incomplete_because == "no compiler");
     CHECK_FALSE(Legs(report).complete());
   }
 }
@@ -326,7 +330,7 @@ TEST_CASE("merge: duplicates, other rules, names") {
 TEST_CASE("merge: what is incomplete or missing is notrun, with the reason") {
   const Folder folder;
   const std::string cut = folder.write("cut", journal_of({.whole = false}));
-  const Merged made = merged({cut}, {.expected = {"macos-arm64"}});
+  const Merged made = merged({cut}, {.expected = {{"macos-arm64", ""}}});
   CHECK(made.result.incomplete == 1);
   const Report report = load_report(folder.write("out", made.text)).value();
   REQUIRE(report.legs.size() == 2);

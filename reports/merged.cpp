@@ -90,7 +90,10 @@ class Indexer {
     if (number_ == 1) {
       const Json& merged = part(object, "merged");
       check_schema(part(merged, "schema").get<std::string>(), kMergedSchema);
-      index_.expected = part(merged, "expected").get<std::vector<std::string>>();
+      for (const Json& name : part(merged, "expected")) {
+        index_.expected[name.get<std::string>()] = "";
+      }
+      if (merged.contains("reasons")) expect(index_.expected, merged.at("reasons"));
     } else if (object.contains("rules")) {
       rules_.push_back(at);
     } else if (object.contains("leg")) {
@@ -231,14 +234,16 @@ Result<Run> load_merged_leg(const LegPlace& place) {
 }
 
 /// What cannot be seen in the cells: legs that are missing, and why cells have no result.
-void explain_missing(Report& report, const std::vector<std::string>& expected) {
-  for (const std::string& platform : expected) {
-    const bool there = std::any_of(report.legs.begin(), report.legs.end(),
-                                   [&](const Run& leg) { return leg.platform == platform; });
+void explain_missing(Report& report, const ExpectedLegs& expected) {
+  for (const auto& [platform, why] : expected) {
+    const bool there =
+        std::any_of(report.legs.begin(), report.legs.end(),
+                    [name = platform](const Run& leg) { return leg.platform == name; });
     if (there) continue;
     Run& leg = report.legs.emplace_back();
     leg.platform = platform;
-    leg.incomplete_because = "this leg was expected, and nothing that was merged is of it";
+    leg.incomplete_because =
+        why.empty() ? "this leg was expected, and nothing that was merged is of it" : why;
   }
   ShardsSeen shards;
   for (const Run& leg : report.legs) shards.add(leg.platform, leg.header);
@@ -349,9 +354,22 @@ std::string digest_of(std::string_view rules, std::string_view lines) {
   return fmt::format("{:016x}", hash);
 }
 
-MergedWriter::MergedWriter(std::ostream& out, const std::vector<std::string>& expected)
-    : out_(out) {
-  out_ << line_of("merged", {{"schema", kMergedSchema}, {"expected", expected}});
+void expect(ExpectedLegs& legs, const ExpectedLegs& others) {
+  for (const auto& [platform, why] : others) {
+    std::string& kept = legs[platform];
+    if (kept.empty() || (!why.empty() && why < kept)) kept = why;
+  }
+}
+
+MergedWriter::MergedWriter(std::ostream& out, const ExpectedLegs& expected) : out_(out) {
+  Json names = Json::array(), reasons = Json::object();
+  for (const auto& [platform, why] : expected) {
+    names.push_back(platform);
+    if (!why.empty()) reasons[platform] = why;
+  }
+  Json merged{{"schema", kMergedSchema}, {"expected", std::move(names)}};
+  if (!reasons.empty()) merged["reasons"] = std::move(reasons);
+  out_ << line_of("merged", std::move(merged));
 }
 
 void MergedWriter::leg(const std::string& platform, const LegText& text) {

@@ -1,7 +1,8 @@
 // A merged document: several runs in one file, each as the lines of its journal.
 //
-// NDJSON. The first line is {"merged":{schema, expected}}, the last {"end":{legs}}. Between them
-// each leg is a line {"leg":{platform, rules, lines, bytes, digest}} and that many lines:
+// NDJSON. The first line is {"merged":{schema, expected, reasons}}, the last {"end":{legs}}.
+// Between them each leg is a line {"leg":{platform, rules, lines, bytes, digest}} and that many
+// lines:
 // {"run":{...}},
 // {"header":...}, {"loops":[...]}, {"fact":...}, {"plan":...}, {"cell":...}, {"footer":...}. Before
 // the first leg that uses them stand its {"rules":{scenarios, capabilities, api}}, counted from 0.
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,9 +33,16 @@ struct LegPlace {
   std::string digest;
 };
 
+/// Platforms that were to be there, each with the reason why nothing is of it, as far as it is
+/// known.
+using ExpectedLegs = std::map<std::string, std::string>;
+/// Adds what others expected. Of two reasons for one platform the first in alphabetical order
+/// stays.
+void expect(ExpectedLegs& legs, const ExpectedLegs& others);
+
 struct LegIndex {
   std::vector<LegPlace> legs;
-  std::vector<std::string> expected;  // platforms that were to be there
+  ExpectedLegs expected;
 };
 
 /// Finds the legs of a file of any of the three forms without reading their cells; nothing is kept
@@ -65,7 +74,7 @@ std::string digest_of(std::string_view rules, std::string_view lines);
 /// Writes a merged document leg by leg, in the order of the document.
 class MergedWriter {
  public:
-  MergedWriter(std::ostream& out, const std::vector<std::string>& expected);
+  MergedWriter(std::ostream& out, const ExpectedLegs& expected);
   void leg(const std::string& platform, const LegText& text);
   void end();
 

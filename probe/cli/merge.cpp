@@ -16,10 +16,16 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::vector<std::string> files, expected;
+  std::vector<std::string> files, expected, notrun;
   std::string out;
   bool mixed_rev = false, keep_going = false, no_redact = false;
 };
+
+std::string platform_name(const std::string& name) {
+  if (reports::is_platform_name(name)) return name;
+  cli::stop(Message("LS001", fmt::format("\"{}\" is no name for a platform", name))
+                .fact("allowed", "small letters, digits, and _ . + = -"));
+}
 
 /// "NAME=FILE", unless a file is called so.
 reports::MergeInput input_of(const std::string& word) {
@@ -28,12 +34,21 @@ reports::MergeInput input_of(const std::string& word) {
   if (fs::exists(word, ignored) || equals == std::string::npos || equals == 0) {
     return {cli::journal_path(word), ""};
   }
-  const std::string name = word.substr(0, equals);
-  if (!reports::is_platform_name(name)) {
-    cli::stop(Message("LS001", fmt::format("\"{}\" is no name for a platform", name))
-                  .fact("allowed", "small letters, digits, and _ . + -"));
+  return {cli::journal_path(word.substr(equals + 1)), platform_name(word.substr(0, equals))};
+}
+
+/// Those of --expect-legs, and those of --notrun with their reasons.
+reports::ExpectedLegs expected_legs(const Options& options) {
+  reports::ExpectedLegs legs;
+  for (const std::string& name : split_patterns(options.expected)) legs[platform_name(name)] = "";
+  for (const std::string& word : options.notrun) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos || equals + 1 == word.size()) {
+      cli::stop(Message("LS001", fmt::format("--notrun {} is not NAME=REASON", word)));
+    }
+    reports::expect(legs, {{platform_name(word.substr(0, equals)), word.substr(equals + 1)}});
   }
-  return {cli::journal_path(word.substr(equals + 1)), name};
+  return legs;
 }
 
 void print_refusals(const reports::MergeResult& result, bool keep_going) {
@@ -48,13 +63,8 @@ void print_refusals(const reports::MergeResult& result, bool keep_going) {
 int run(const Options& options) {
   std::vector<reports::MergeInput> inputs;
   for (const std::string& word : options.files) inputs.push_back(input_of(word));
-  const std::vector<std::string> expected = split_patterns(options.expected);
-  for (const std::string& name : expected) {
-    if (reports::is_platform_name(name)) continue;
-    cli::stop(Message("LS001", fmt::format("\"{}\" is no name for a platform", name))
-                  .fact("allowed", "small letters, digits, and _ . + = -"));
-  }
-  reports::MergeOptions how{.expected = expected, .mixed_rules = options.mixed_rev, .redact = {}};
+  reports::MergeOptions how{
+      .expected = expected_legs(options), .mixed_rules = options.mixed_rev, .redact = {}};
   if (!options.no_redact) how.redact = cli::local_names();
   reports::MergeResult result;
   cli::write_document(options.out, [&](std::ostream& out) {
@@ -95,6 +105,9 @@ Action setup(cli::Options& takes) {
   takes.add({.names = "--expect-legs",
              .target = &options->expected,
              .help = "Platform names, a list: one that no file is of is notrun, and the result 2"});
+  takes.add({.names = "--notrun",
+             .target = &options->notrun,
+             .help = "NAME=REASON: as --expect-legs, for a platform of which it is known why"});
   takes.add({.names = "--mixed-rev",
              .target = &options->mixed_rev,
              .help = "Also runs whose scenarios are not the same promises"});

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "harness/host.hpp"
+#include "loops/base/error.hpp"
 #include "probe/cli/common.hpp"
 #include "probe/environment.hpp"
 #include "probe/measure.hpp"
@@ -33,6 +34,24 @@ FactAnswers answers_of(const std::vector<MeasuredFact>& facts) {
   FactAnswers answers;
   for (const MeasuredFact& fact : facts) answers[fact.id] = answer_of(fact);
   return answers;
+}
+
+FactTexts texts_of(const std::vector<MeasuredFact>& facts) {
+  FactTexts texts;
+  for (const MeasuredFact& fact : facts) {
+    const FactResult& result = fact.result;
+    const auto* number = std::get_if<std::int64_t>(&result.value);
+    const auto* flag = std::get_if<bool>(&result.value);
+    std::string& text = texts[fact.id];
+    text = number != nullptr ? std::to_string(*number) : value_text(result);
+    const bool is_no = flag != nullptr ? !*flag : result.value == FactValue{};
+    const auto failed =
+        std::find_if(result.evidence.begin(), result.evidence.end(),
+                     [](const Evidence& evidence) { return evidence.errno_value != 0; });
+    if (!is_no || failed == result.evidence.end()) continue;
+    text += " " + error_name(std::error_code(failed->errno_value, std::generic_category()));
+  }
+  return texts;
 }
 
 FactAnswers measured_answers() { return answers_of(measure_facts()); }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/expectation.hpp"
 #include "harness/plan.hpp"
 #include "harness/runner.hpp"
 #include "probe/probe.hpp"
@@ -12,6 +13,9 @@
 namespace loopscope::cli {
 
 FactAnswers answers_of(const std::vector<MeasuredFact>& facts);
+/// For the conditions of expectations: "yes", "no EPERM" with the first errno that was seen, numbers
+/// as they are, lists with ", " between, "-" without an answer.
+FactTexts texts_of(const std::vector<MeasuredFact>& facts);
 /// Measures all facts now.
 FactAnswers measured_answers();
 

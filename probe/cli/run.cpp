@@ -201,6 +201,7 @@ ExitCode run_fresh(const Options& options) {
               catalogue_line(cli::catalogue_loops(loops), all_scenario_files(), kill_table()));
   const std::vector<MeasuredFact> facts = measure_facts();
   for (const MeasuredFact& fact : facts) cli::append(session, fact_line(fact_json(fact)));
+  cli::keep_those_of(session.expectations, cli::texts_of(facts));
   session.plan = make_plan(
       loops, dealt.scenarios, cli::answers_of(facts),
       {.repeat = options.repeat, .seed = options.seed, .with_timing = !options.no_timing});
@@ -277,6 +278,8 @@ ExitCode run_resumed(const Options& options) {
       .platform = platform_of(host_environment()),
       .runner = runner_options(as_before, state.header.limit_scale, state.header.slack_ms),
       .flaky_fails = options.flaky == "fail"};
+  // Of this system now, as the platform: it decides what the rest of the cells may do.
+  cli::keep_those_of(session.expectations, cli::texts_of(measure_facts()));
   Result<std::unique_ptr<JournalWriter>> writer =
       continue_journal(options.resume, state.sound_size);
   if (!writer.ok()) {

@@ -48,11 +48,12 @@ void add(ExpectationSet& set, const std::string& loop, std::vector<Expectation> 
 }
 
 void judge(CellResult& result, const Session& session) {
-  const auto found = session.expectations.by_loop.find(result.cell.loop->name);
-  const Expectation* expectation =
-      found == session.expectations.by_loop.end()
-          ? nullptr
-          : find_expectation(found->second, result.cell.scenario->id, session.platform);
+  const Expectation* expectation = nullptr;
+  for (const std::string_view file : {result.cell.loop->name, kEveryLoop}) {
+    const auto found = session.expectations.by_loop.find(file);
+    if (expectation != nullptr || found == session.expectations.by_loop.end()) continue;
+    expectation = find_expectation(found->second, result.cell.scenario->id, session.platform);
+  }
   if (expectation != nullptr) result.expectation = *expectation;
   result.standing = compare(result.verdict, expectation);
 }
@@ -110,6 +111,12 @@ void report_flaky(const Session& session) {
 }
 
 }  // namespace
+
+void keep_those_of(ExpectationSet& set, const FactTexts& facts) {
+  for (auto& [loop, entries] : set.by_loop) {
+    std::erase_if(entries, [&](const Expectation& entry) { return !holds(entry, facts); });
+  }
+}
 
 ExpectationSet load_expectations(const std::string& folder) {
   ExpectationSet set;

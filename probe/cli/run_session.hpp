@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/expectation.hpp"
@@ -18,6 +19,10 @@ struct ExpectationSet {
   std::map<std::string, std::vector<Expectation>, std::less<>> by_loop;
   std::size_t stale_entries = 0;
 };
+/// Leaves those that hold where the facts are these.
+void keep_those_of(ExpectationSet& set, const FactTexts& facts);
+/// The file whose expectations are of the platform, whatever the loop; a loop's own come first.
+inline constexpr std::string_view kEveryLoop = "every_loop";
 /// Those compiled in; with a folder, its <loop>.json files instead. Stops on a bad file; warns of
 /// entries that match no scenario.
 ExpectationSet load_expectations(const std::string& folder);

@@ -1,0 +1,191 @@
+"""From rows to one merged report: builds what they run, makes them, holds their facts, merges."""
+
+import fnmatch
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rows.reasons import CannotBeMade
+from rows.table import Row, makers
+from rows.work import Work, calibrate
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass
+class Ran:
+    """What became of a row."""
+    row: Row
+    journal: Path | None = None
+    notrun: str = ""                                  # why there is no journal
+    broken: list[str] = field(default_factory=list)   # expected facts that are otherwise
+    took_s: float = 0
+    scale: str = ""
+
+
+def say(text: str) -> None:
+    print(f"matrix: {text}", file=sys.stderr, flush=True)
+
+
+def build_root() -> Path:
+    return Path(os.environ.get("LOOPSCOPE_BUILD_DIR") or ROOT / "build")
+
+
+def build(binary: str, out: Path, anew: bool) -> Path:
+    """The static executable of an architecture. Raises CannotBeMade."""
+    native = binary == os.uname().machine
+    program = build_root() / ("static" if native else f"cross-{binary}") / "loopscope"
+    if anew or not program.exists():
+        log = out / f"build-{binary}.log"
+        say(f"building {binary} (see {log})")
+        command = (["bash", "-ec", f". '{ROOT}/ci/setup.sh'; setup_machine build; "
+                    "build_preset static loopscope"] if native else [str(ROOT / "ci/cross"), binary])
+        with open(log, "wb") as output:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                  check=False)
+        if done.returncode != 0:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise CannotBeMade(f"{binary} was not built: {lines[-1] if lines else 'no reason'}")
+    return program
+
+
+def journal_facts(journal: Path) -> dict[str, dict]:
+    """By id; what the header says of the host is there as well, as "host.kernel"."""
+    facts: dict[str, dict] = {}
+    with open(journal, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith('{"fact"'):
+                fact = json.loads(line)["fact"]
+                facts[fact["id"]] = fact
+            elif line.startswith('{"header"'):
+                host = json.loads(line)["header"]["host"]
+                facts.update({f"host.{key}": {"value": value} for key, value in host.items()})
+            elif line.startswith('{"plan"'):
+                break
+    return facts
+
+
+def fact_text(fact: dict | None) -> str:
+    """As the conditions of expectations have it: "yes", "no EPERM", numbers as they are."""
+    value = fact["value"] if fact else None
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "(none)"
+    if value is not None and not isinstance(value, bool):
+        return str(value)
+    failed = [one["errno_name"] for one in (fact or {}).get("evidence", []) if one["errno"] != 0]
+    text = "-" if value is None else "yes" if value else "no"
+    return text if value or not failed else f"{text} {failed[0]}"
+
+
+def broken_facts(row: Row, journal: Path) -> list[str]:
+    """What the row was to answer and does not: then it is not the platform that it is called."""
+    facts = journal_facts(journal)
+    return [f"{ident} is \"{seen}\", expected \"{wanted}\""
+            for ident, wanted in row.facts.items()
+            if not fnmatch.fnmatchcase(seen := fact_text(facts.get(ident)), wanted)]
+
+
+def limit_of(row: Row) -> float:
+    """When a row is given up: a multiple of what it costs, for slow and loaded machines."""
+    return 600 + 5 * row.seconds
+
+
+class Matrix:
+    def __init__(self, rows: list[Row], out: Path, program: Path | None, anew: bool) -> None:
+        self.rows, self.out, self.program, self.anew = rows, out, program, anew
+        self.programs: dict[str, Path | str] = {}
+        self.unscaled_ns = 0
+        self.lock = threading.Lock()
+        self.done = 0
+
+    def prepare(self) -> Path:
+        """Builds for every architecture that is wanted; returns the executable for this machine."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        own = os.uname().machine
+        native = self.program or build(own, self.out, self.anew)
+        self.programs[own] = native
+        for binary in sorted({row.binary for row in self.rows} - {own}):
+            try:
+                self.programs[binary] = build(binary, self.out, self.anew)
+            except CannotBeMade as reason:
+                self.programs[binary] = str(reason)
+        self.unscaled_ns = calibrate(native, self.out / "calibration")
+        return native
+
+    def make(self, row: Row) -> Ran:
+        began = time.monotonic()
+        ran = Ran(row)
+        folder = self.out / row.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        program = self.programs[row.binary]
+        try:
+            if isinstance(program, str):
+                raise CannotBeMade(program)
+            work = Work(row, program, folder, self.unscaled_ns, limit_of(row))
+            makers()[row.maker].run(work)
+        except CannotBeMade as reason:
+            ran.notrun = str(reason)
+        except Exception as error:  # of one row: the others go on, and its column says it
+            ran.notrun = f"a bug of its maker: {type(error).__name__}: {error}"
+        journal = folder / "journal.ndjson"
+        if journal.exists():
+            ran.journal = journal
+            ran.broken = broken_facts(row, journal)
+        elif not ran.notrun:
+            ran.notrun = "it left no journal"
+        if (folder / "scale").exists():
+            ran.scale = (folder / "scale").read_text(encoding="utf-8").strip()
+        ran.took_s = time.monotonic() - began
+        self._tell(ran)
+        return ran
+
+    def _tell(self, ran: Ran) -> None:
+        with self.lock:
+            self.done += 1
+            what = f"notrun: {ran.notrun}" if ran.journal is None else (
+                f"factor {ran.scale or '?'}" + (f"; {ran.notrun}" if ran.notrun else ""))
+            say(f"[{self.done}/{len(self.rows)}] {ran.row.label}: {ran.took_s:.0f} s, {what}")
+            for fact in ran.broken:
+                say(f"  not what it is called: {fact}")
+
+    def run(self, jobs: int) -> list[Ran]:
+        """Those that take longest first, so that none is waited for at the end."""
+        order = sorted(self.rows, key=lambda row: -row.seconds)
+        with ThreadPoolExecutor(jobs) as pool:
+            ran = list(pool.map(self.make, order))
+        return sorted(ran, key=lambda one: self.rows.index(one.row))
+
+
+def merge(native: Path, ran: list[Ran], out: Path) -> int:
+    """One document and one page of all rows; the exit code is the report's verdict."""
+    document, page = out / "matrix.ndjson", out / "matrix.html"
+    legs = [f"{one.row.label}={one.journal}" for one in ran if one.journal]
+    notrun = [word for one in ran if one.journal is None
+              for word in ("--notrun", f"{one.row.label}={one.notrun}")]
+    if not legs:
+        say("no row ran")
+        return 2
+    labels = ",".join(one.row.label for one in ran if one.journal)
+    merged = subprocess.run([native, "merge", *legs, "--expect-legs", labels, *notrun, "-o",
+                             document], check=False)
+    if merged.returncode not in (0, 2):
+        return merged.returncode
+    shown = subprocess.run([native, "report", document, "--format", "html", "-o", page],
+                           check=False, stdout=subprocess.DEVNULL)
+    say(f"{document}\n        {page}")
+    return shown.returncode
+
+
+def summary(ran: list[Ran]) -> list[dict]:
+    return [{"row": one.row.name, "label": one.row.label, "what": one.row.what,
+             "class": one.row.kind, "tier": one.row.tier, "took_s": round(one.took_s, 1),
+             "factor": float(one.scale) if one.scale else None, "notrun": one.notrun or None,
+             "broken_facts": one.broken} for one in ran]

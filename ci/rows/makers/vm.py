@@ -1,0 +1,138 @@
+"""Rows with a kernel of their own: a machine that qemu emulates (TCG), whose first process is
+ci/rows/guest/init.c. The kernel is a package that is downloaded and not installed."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from rows import packages
+from rows.guest_memory import handed_over
+from rows.reasons import CannotBeMade
+from rows.work import CALIBRATION, Work
+
+LABEL = "tcg"
+KEYS = {"suite": (str, True),        # Debian's suite that has the kernel
+        "package": (str, True),      # a glob over names of packages; of several the newest
+        "append": (str, False),      # more for the kernel's command line
+        "qemu": (list, False),       # more for qemu
+        "guest": (list, False),      # more lines of /row/commands, before loopscope runs
+        "memory_mb": (int, False)}
+JOBS = 8  # cells wait more than they compute
+
+# Of each architecture: Debian's name, the emulator, its package, the machine, its console, and the
+# compiler of the first process.
+MACHINES = {
+    "x86_64": ("amd64", "qemu-system-x86_64", "qemu-system-x86", ["-M", "pc"], "ttyS0", "gcc"),
+    "i686": ("i386", "qemu-system-i386", "qemu-system-x86", ["-M", "pc", "-cpu", "max"], "ttyS0",
+             "i686-linux-gnu-gcc"),
+    "aarch64": ("arm64", "qemu-system-aarch64", "qemu-system-arm",
+                ["-M", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0", "aarch64-linux-gnu-gcc"),
+    "armhf": ("armhf", "qemu-system-arm", "qemu-system-arm", ["-M", "virt", "-cpu", "cortex-a15"],
+              "ttyAMA0", "arm-linux-gnueabihf-gcc"),
+    "riscv64": ("riscv64", "qemu-system-riscv64", "qemu-system-misc", ["-M", "virt"], "ttyS0",
+                "riscv64-linux-gnu-gcc"),
+    "s390x": ("s390x", "qemu-system-s390x", "qemu-system-misc", ["-M", "s390-ccw-virtio"],
+              "ttysclp0", "s390x-linux-gnu-gcc"),
+    "ppc64el": ("ppc64el", "qemu-system-ppc64", "qemu-system-ppc",
+                ["-M", "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
+                 "cap-ccf-assist=off"], "hvc0", "powerpc64le-linux-gnu-gcc"),
+}
+# What scenarios call, and the names under which they look.
+PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "true", "yes", "head", "tr",
+            "printf", "ls", "id", "wc", "dd", "stty")
+
+
+def kernel(work: Work, architecture: str) -> Path:
+    how = work.row.how
+    folder = packages.View(how["suite"], architecture).unpacked(
+        how["package"], "./boot/*", "./usr/lib/modules/*/vmlinu*")
+    for pattern in ("boot/vmlinuz-*", "boot/vmlinux-*", "usr/lib/modules/*/vmlinu*"):
+        if found := sorted(folder.glob(pattern)):
+            return found[0]
+    raise CannotBeMade(f"{how['package']} has no kernel in it")
+
+
+def shell(architecture: str) -> Path:
+    suite = "sid" if architecture == "riscv64" else "bookworm"
+    folder = packages.View(suite, architecture).unpacked("busybox-static", "./*bin/busybox")
+    return next(folder.rglob("busybox"))
+
+
+def first_process(compiler: str, package: str) -> Path:
+    source = Path(__file__).resolve().parent.parent / "guest/init.c"
+    made = packages.cache() / "guest" / f"init-{compiler}"
+    with packages.locked(f"init-{compiler}"):
+        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
+            packages.install(compiler, package)
+            made.parent.mkdir(exist_ok=True)
+            done = subprocess.run([compiler, "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o",
+                                   str(made), str(source)], check=False, capture_output=True,
+                                  text=True)
+            if done.returncode != 0:
+                raise CannotBeMade(f"{compiler} refuses ci/rows/guest/init.c: {done.stderr[:300]}")
+    return made
+
+
+def initial_files(work: Work, mark: bytes, machine: tuple) -> Path:
+    """The archive that is the root of the machine."""
+    debian, compiler = machine[0], machine[5]
+    root = work.file("guest")
+    for folder in ("row", "bin", "usr", "etc", "root"):
+        (root / folder).mkdir(parents=True)
+    (root / "usr/bin").symlink_to("../bin")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n", encoding="utf-8")
+    shutil.copy(first_process(compiler, compiler.replace("_", "-")), root / "init")
+    shutil.copy(work.program, root / "row/loopscope")
+    shutil.copy(shell(debian), root / "bin/busybox")
+    for name in PROGRAMS:
+        (root / "bin" / name).symlink_to("busybox")
+    run = work.arguments("@SCALE@", "/tmp/out", JOBS)
+    lines = [f"mark {mark.hex()}", "loopback", "folder /tmp/out", "nofile 4096",
+             f"limit_scale {work.unscaled_ns}", *work.row.how.get("guest", ()),
+             f"calibrate {' '.join(CALIBRATION)} --out /tmp/calibration", f"run {' '.join(run)}",
+             "hand /tmp/out/journal.ndjson"]
+    (root / "row/commands").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    archive = work.file("initrd.gz")
+    packages.install("cpio", "cpio")
+    done = subprocess.run(["sh", "-ec", 'cd "$1"; find . | cpio --quiet -o -H newc | gzip -1 >"$2"',
+                           "sh", str(root), str(archive.resolve())], check=False)
+    shutil.rmtree(root)
+    if done.returncode != 0:
+        raise CannotBeMade("the machine's files could not be packed")
+    return archive
+
+
+def run(work: Work) -> None:
+    how = work.row.how
+    machine = MACHINES[work.row.binary]
+    debian, emulator, package, model, console, _ = machine
+    packages.install(emulator, package)
+    image = kernel(work, debian)
+    mark = secrets.token_bytes(16)
+    archive = initial_files(work, mark, machine)
+    size = f"{how.get('memory_mb', 768)}M"
+    # Nobody else may read a machine's memory, nor find it left behind.
+    memory = Path("/dev/shm") / f"loopscope-{os.getpid()}-{work.row.name}"
+    try:
+        work.call(
+            [emulator, "-accel", "tcg", *model[:1], f"{model[1]},memory-backend=ram", *model[2:],
+             "-m", size, "-object",
+             f"memory-backend-file,id=ram,size={size},mem-path={memory},share=on",
+             "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(image), "-initrd",
+             str(archive), "-serial", f"file:{work.file('console.log')}", "-append",
+             f"console={console} quiet loglevel=3 panic=-1 mitigations=off {how.get('append', '')}",
+             *how.get("qemu", ())], "qemu.log")
+        journal = handed_over(memory, mark)
+    finally:
+        memory.unlink(missing_ok=True)
+        archive.unlink(missing_ok=True)
+    said = work.file("console.log").read_text(encoding="utf-8", errors="replace")
+    if scale := re.search(r"@@row scale ([0-9.]+)", said):
+        work.file("scale").write_text(scale.group(1) + "\n", encoding="utf-8")
+    if journal is None:
+        raise CannotBeMade(f"the machine handed nothing over: {work.last_words('console.log')}")
+    work.file("journal.ndjson").write_bytes(journal)

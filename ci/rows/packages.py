@@ -1,0 +1,153 @@
+"""Debian's packages for the rows: installed here, or only looked into.
+
+A view is a private configuration of apt for one suite and architecture: what it downloads comes from
+there, and nothing of this system changes. Packages stay in the cache folder.
+"""
+
+import fcntl
+import fnmatch
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from rows.reasons import CannotBeMade
+
+MIRROR = os.environ.get("LOOPSCOPE_MIRROR", "http://deb.debian.org")
+KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def cache() -> Path:
+    """What rows download and keep: LOOPSCOPE_CACHE, or below the user's cache."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loopscope"
+    folder = Path(os.environ.get("LOOPSCOPE_CACHE") or default)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def locked(name: str):
+    """One at a time, also among several runs of the matrix."""
+    with open(cache() / f"{name}.lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], what: str, **more) -> str:
+    done = subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL,
+                          check=False, **more)
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise CannotBeMade(f"{what}: {said[-1] if said else f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def install(program: str, *packages: str) -> str:
+    """The path of a program, whose packages are installed where it is missing."""
+    if found := shutil.which(program):
+        return found
+    if os.environ.get("LOOPSCOPE_SETUP") == "skip":
+        raise CannotBeMade(f"{program} is missing, and LOOPSCOPE_SETUP is skip "
+                           f"(apt-get install {' '.join(packages)})")
+    if not shutil.which("apt-get"):
+        raise CannotBeMade(f"{program} is missing, and this system has no apt-get")
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    with locked("apt"):
+        if not shutil.which(program):
+            apt = root + ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
+            subprocess.run(apt + ["update"], capture_output=True, check=False)
+            _run(apt + ["install", "-y", "--no-install-recommends", *packages],
+                 f"apt-get install {' '.join(packages)}",
+                 env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    if found := shutil.which(program):
+        return found
+    raise CannotBeMade(f"{' '.join(packages)} has no {program}")
+
+
+class View:
+    """A suite for one architecture: "bullseye-security", "amd64"."""
+
+    def __init__(self, suite: str, architecture: str = "amd64") -> None:
+        archive = "debian-security" if suite.endswith("-security") else "debian"
+        self.name = f"{suite}-{architecture}"
+        self.folder = cache() / "apt" / self.name
+        self.debs = cache() / "debs"
+        self.source = (f"deb [arch={architecture} signed-by={KEYS}] {MIRROR}/{archive} {suite} main")
+        self.options = {
+            "Dir::State": self.folder / "state", "Dir::State::status": self.folder / "status",
+            "Dir::Cache": self.folder / "cache", "Dir::Etc::sourcelist": self.folder / "sources.list",
+            "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
+            "APT::Architecture": architecture, "APT::Architectures": architecture,
+            # A mirror may lag; signatures are still verified.
+            "Acquire::Check-Valid-Until": "false", "Acquire::Languages": "none",
+            "Acquire::Retries": 3, "APT::Sandbox::User": "root"}
+
+    def _apt(self, program: str, *arguments: str, **more) -> str:
+        options = [word for key, value in self.options.items() for word in ("-o", f"{key}={value}")]
+        return _run([program, "-q", *options, *arguments],
+                    f"{program} {' '.join(arguments)} of {self.name}", **more)
+
+    def _update(self) -> None:
+        if (self.folder / "updated").exists():
+            return
+        for part in ("state/lists/partial", "cache/archives/partial"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        (self.folder / "status").touch()
+        (self.folder / "sources.list").write_text(self.source + "\n", encoding="utf-8")
+        self._apt("apt-get", "update")
+        (self.folder / "updated").touch()
+
+    def _newest(self, pattern: str) -> str:
+        """The name that a pattern stands for: of several, the one whose version is highest."""
+        if not any(sign in pattern for sign in "*?["):
+            return pattern
+        names = [name for name in self._apt("apt-cache", "pkgnames").split()
+                 if fnmatch.fnmatch(name, pattern)]
+        versions = {}
+        for name in names:
+            shown = self._apt("apt-cache", "show", "--no-all-versions", name)
+            version = [line.split()[1] for line in shown.splitlines()
+                       if line.startswith("Version:")]
+            if version:
+                versions[name] = version[0]
+        if not versions:
+            raise CannotBeMade(f"{self.name} has no package {pattern}")
+        best = next(iter(versions))
+        for name, version in versions.items():
+            newer = subprocess.run(["dpkg", "--compare-versions", version, "gt", versions[best]],
+                                   check=False)
+            best = name if newer.returncode == 0 else best
+        return best
+
+    def unpacked(self, pattern: str, *parts: str) -> Path:
+        """The folder of a package's files, of which only those that match the parts are there."""
+        kept = cache() / "unpacked" / self.name / pattern.replace("*", "_")
+        if kept.exists():
+            return kept
+        with locked(f"apt-{self.name}"):
+            if kept.exists():
+                return kept
+            try:
+                return self._unpack(pattern, parts, kept)
+            except CannotBeMade:
+                # The lists may be of yesterday, and the mirror have moved on.
+                (self.folder / "updated").unlink(missing_ok=True)
+                return self._unpack(pattern, parts, kept)
+
+    def _unpack(self, pattern: str, parts: tuple[str, ...], kept: Path) -> Path:
+        self._update()
+        package = self._newest(pattern)
+        folder = self.debs / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        self._apt("apt-get", "download", package, cwd=folder)
+        deb = max(folder.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
+        fresh = kept.with_suffix(".fresh")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        names = " ".join(f"'{part}'" for part in parts)
+        _run(["sh", "-ec", f'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --wildcards {names}',
+              "sh", str(deb), str(fresh)], f"unpacking {deb.name}")
+        deb.unlink()
+        fresh.rename(kept)
+        return kept
