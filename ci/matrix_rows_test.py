@@ -6,9 +6,11 @@ namespaces and filters that they are made of.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -160,6 +162,29 @@ def fault(tool: Path, work: Path) -> None:
               "differ, no other")
 
 
+def interrupted(tool: Path, work: Path) -> None:
+    """What runs is ended with it, and the exit code says so."""
+    told = work / "interrupted/pid"
+    path = table(told.parent, row("long", f"command = ['sh', '-c', 'echo $$ >{told}; exec sleep 600']"))
+    matrix_run = subprocess.Popen([sys.executable, CI / "matrix", "--table", path, "--program",
+                                   tool, "--out", told.parent / "out"], env=environment(),
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not (told.exists() and told.read_text().strip()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    matrix_run.terminate()
+    said = matrix_run.communicate(timeout=300)[1]
+    check(matrix_run.returncode == 143, f"exit code {matrix_run.returncode}, expected 143\n{said}")
+    check("notrun: interrupted" in said, f"it does not say that the row was interrupted: {said}")
+    group = int(told.read_text())
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        print("interrupted: 143, and nothing is left")
+        return
+    raise Failure("what the row had started runs on")
+
+
 def main(tool: Path, work: Path) -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -167,6 +192,7 @@ def main(tool: Path, work: Path) -> int:
     bad_tables(tool, work)
     memory_of_guests(work)
     notrun(tool, work)
+    interrupted(tool, work)
     refused = subprocess.run([sys.executable, CI / "rows/worlds.py", "no-terminals", "--", "true"],
                              check=False, capture_output=True, text=True)
     if refused.returncode != 0:

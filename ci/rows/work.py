@@ -1,5 +1,6 @@
 """What a maker is given to make a row with, and what all of them share."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,22 @@ from rows.table import Row
 # What a row's factor of time is measured by: the same few cells here and there, one after another.
 CALIBRATION = ("run", "--loop", "select", "--scenario", "sched.soon.", "--jobs", "1", "--repeat",
                "4")
+
+_running: set[subprocess.Popen] = set()
+_interrupted_by = 0
+
+
+def interrupt(number: int, _frame=None) -> None:
+    """For SIGINT and SIGTERM: ends what runs now; nothing else is started."""
+    global _interrupted_by
+    _interrupted_by = number
+    for child in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+def interrupted_by() -> int:
+    return _interrupted_by
 
 
 @dataclass
@@ -40,15 +57,22 @@ class Work:
     def call(self, command: list, log: str, **more) -> int:
         """Runs a command with its output in a log. Raises CannotBeMade when it takes too long;
         then it is killed with all that it started in its session."""
+        if _interrupted_by:
+            raise CannotBeMade("interrupted")
         with open(self.file(log), "wb") as output:
             child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                      stdout=output, stderr=subprocess.STDOUT,
                                      start_new_session=True, **more)
+            _running.add(child)
             try:
-                return child.wait(self.limit_s)
+                code = child.wait(self.limit_s)
+                if _interrupted_by:
+                    raise CannotBeMade("interrupted")
+                return code
             except subprocess.TimeoutExpired:
                 raise CannotBeMade(f"given up after {self.limit_s:.0f} s") from None
             finally:
+                _running.discard(child)
                 if child.poll() is None:
                     os.killpg(child.pid, signal.SIGKILL)
                     child.wait()

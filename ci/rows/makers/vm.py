@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from rows import packages
+from rows import packages, small_root
 from rows.guest_memory import handed_over
 from rows.reasons import CannotBeMade
 from rows.work import CALIBRATION, Work
@@ -40,10 +40,6 @@ MACHINES = {
                 ["-M", "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
                  "cap-ccf-assist=off"], "hvc0", "powerpc64le-linux-gnu-gcc"),
 }
-# What scenarios call, and the names under which they look.
-PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "true", "yes", "head", "tr",
-            "printf", "ls", "id", "wc", "dd", "stty")
-
 
 def kernel(work: Work, architecture: str) -> Path:
     how = work.row.how
@@ -53,12 +49,6 @@ def kernel(work: Work, architecture: str) -> Path:
         if found := sorted(folder.glob(pattern)):
             return found[0]
     raise CannotBeMade(f"{how['package']} has no kernel in it")
-
-
-def shell(architecture: str) -> Path:
-    suite = "sid" if architecture == "riscv64" else "bookworm"
-    folder = packages.View(suite, architecture).unpacked("busybox-static", "./*bin/busybox")
-    return next(folder.rglob("busybox"))
 
 
 def first_process(compiler: str, package: str) -> Path:
@@ -80,16 +70,10 @@ def initial_files(work: Work, mark: bytes, machine: tuple) -> Path:
     """The archive that is the root of the machine."""
     debian, compiler = machine[0], machine[5]
     root = work.file("guest")
-    for folder in ("row", "bin", "usr", "etc", "root"):
-        (root / folder).mkdir(parents=True)
-    (root / "usr/bin").symlink_to("../bin")
-    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
-    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n", encoding="utf-8")
+    small_root.make(root, debian)
+    (root / "row").mkdir()
     shutil.copy(first_process(compiler, compiler.replace("_", "-")), root / "init")
     shutil.copy(work.program, root / "row/loopscope")
-    shutil.copy(shell(debian), root / "bin/busybox")
-    for name in PROGRAMS:
-        (root / "bin" / name).symlink_to("busybox")
     run = work.arguments("@SCALE@", "/tmp/out", JOBS)
     lines = [f"mark {mark.hex()}", "loopback", "folder /tmp/out", "nofile 4096",
              f"limit_scale {work.unscaled_ns}", *work.row.how.get("guest", ()),
@@ -114,7 +98,7 @@ def run(work: Work) -> None:
     image = kernel(work, debian)
     mark = secrets.token_bytes(16)
     archive = initial_files(work, mark, machine)
-    size = f"{how.get('memory_mb', 768)}M"
+    size = f"{how.get('memory_mb', 2048)}M"
     # Nobody else may read a machine's memory, nor find it left behind.
     memory = Path("/dev/shm") / f"loopscope-{os.getpid()}-{work.row.name}"
     try:

@@ -264,6 +264,7 @@ class Acceptor {
 void accept_storm(Context& cx) {
   EventLoop& loop = cx.loop();
   constexpr std::size_t kClients = 100;
+  require_descriptors(cx, 2 * kClients + 64);
   Socket listener = listening_socket(128);
   const Endpoint address = ours(os::local_address(listener.native()));
   std::vector<Peer> clients;

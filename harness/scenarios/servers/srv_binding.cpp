@@ -4,6 +4,7 @@
 
 #include "harness/scenario.hpp"
 #include "harness/scenarios/serving.hpp"
+#include "harness/scenarios/steps.hpp"
 
 namespace loopscope::scenarios::srv_binding {
 namespace {
@@ -102,6 +103,7 @@ void old_connections_linger(Context& cx) {
 
 void shared_port(Context& cx) {
   constexpr std::size_t kClients = 64;
+  require_descriptors(cx, 2 * kClients + 64);
   Serving first(cx), second(cx);
   ServerOptions options = at({Endpoint::loopback(AddressFamily::ipv4)});
   options.reuse_port = true;

@@ -2,6 +2,7 @@
 #include <csignal>
 
 #include "harness/scenario.hpp"
+#include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 #include "harness/tools/process_tools.hpp"
 #include "harness/tools/signal_tools.hpp"
@@ -22,6 +23,7 @@ void exit_codes(Context& cx) {
 }
 
 void end_together(Context& cx) {
+  require_descriptors(cx, 128);
   os::Pipe gate = cx.pipe();
   std::vector<Child> children;
   for (int code = 1; code <= 60; ++code) {

@@ -2,6 +2,7 @@
 #include <latch>
 
 #include "harness/scenario.hpp"
+#include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 #include "harness/tools/forked.hpp"
 #include "harness/tools/process_tools.hpp"
@@ -66,6 +67,7 @@ void broken_stdin(Context& cx) {
 }
 
 void stdin_ends(Context& cx) {
+  require_descriptors(cx, 128);
   constexpr int kThreads = 4;
   std::latch all_started(kThreads);
   const auto two_children = [&] {

@@ -115,6 +115,7 @@ void from_a_local_address(Context& cx) {
 }
 
 void cancelled_at_any_point(Context& cx) {
+  require_descriptors(cx, 128);
   const Peer listener = cx.tcp_listener(AddressFamily::ipv4, 64);
   const SilentAddress silent(cx);
   const std::size_t before = cx.open_descriptors().size();

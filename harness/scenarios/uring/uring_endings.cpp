@@ -119,6 +119,7 @@ void cancel_races_with_data(Context& cx) {
 
 void cancel_races_with_clients(Context& cx) {
   constexpr int kClients = 60;
+  require_descriptors(cx, 2 * kClients + 64);
   Socket listener = listening_socket(kClients);
   const Endpoint address = ours(os::local_address(listener.native()));
   std::atomic<int> asked{0};

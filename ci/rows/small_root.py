@@ -1,0 +1,25 @@
+"""A root with what scenarios look for and nothing else: a shell, a few programs, a file of hosts."""
+
+import shutil
+from pathlib import Path
+
+from rows import packages
+
+# What scenarios call, all of it busybox.
+PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "true", "yes", "head", "tr",
+            "printf", "ls", "id", "wc", "dd", "stty", "pwd", "grep", "sed", "seq", "test", "false")
+
+
+def make(root: Path, debian: str) -> None:
+    """Makes the folder; `debian` is the architecture as Debian calls it."""
+    for folder in ("bin", "usr", "etc", "root", "tmp", "dev", "proc", "sys", "out"):
+        (root / folder).mkdir(parents=True)
+    (root / "tmp").chmod(0o1777)
+    (root / "usr/bin").symlink_to("../bin")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n", encoding="utf-8")
+    suite = "sid" if debian == "riscv64" else "bookworm"
+    folder = packages.View(suite, debian).unpacked("busybox-static", "./*bin/busybox")
+    shutil.copy(next(folder.rglob("busybox")), root / "bin/busybox")
+    for name in PROGRAMS:
+        (root / "bin" / name).symlink_to("busybox")
