@@ -66,7 +66,8 @@ def bad_tables(tool: Path, work: Path) -> None:
             ("no TOML", "[[row]\n", "matrix.toml: "),
             ("no rows", "", "no [[row]]"),
             ("another table", good + "[defaults]\n", "'defaults'"),
-            ("a key is missing", good.replace('what = "a test"\n', ""), "row 1 (a): what is missing"),
+            ("a key is missing", good.replace('what = "a test"\n', ""),
+             "row 1 (a): what is missing"),
             ("a wrong type", good.replace("seconds = 5", 'seconds = "5"'),
              "row 1 (a): seconds must be a whole number"),
             ("an unknown class", good.replace("restriction", "galaxy"), "class is 'galaxy'"),
@@ -151,8 +152,9 @@ def fault(tool: Path, work: Path) -> None:
         old, new = before.parent / "out" / name, after.parent / "out" / name
         changed = json.loads(run_checked(tool, "diff", str(old), str(new), "--format",
                                          "json").stdout)
+        allowed = facts + loaded
         stray = [one["what"] for one in changed["host"]
-                 if not any(fnmatch(one["what"], glob) for glob in facts + loaded)]
+                 if not any(fnmatch(one["what"], glob) for glob in allowed)]
         stray += [one["scenario"] for one in changed["cells"]
                   if not any(fnmatch(one["scenario"], glob) for glob in cells)]
         check(not stray, f"{name}: changed as well: {stray}")
@@ -165,7 +167,8 @@ def fault(tool: Path, work: Path) -> None:
 def interrupted(tool: Path, work: Path) -> None:
     """What runs is ended with it, and the exit code says so."""
     told = work / "interrupted/pid"
-    path = table(told.parent, row("long", f"command = ['sh', '-c', 'echo $$ >{told}; exec sleep 600']"))
+    command = f"command = ['sh', '-c', 'echo $$ >{told}; exec sleep 600']"
+    path = table(told.parent, row("long", command))
     matrix_run = subprocess.Popen([sys.executable, CI / "matrix", "--table", path, "--program",
                                    tool, "--out", told.parent / "out"], env=environment(),
                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

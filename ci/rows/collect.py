@@ -46,7 +46,8 @@ def build(binary: str, out: Path, anew: bool) -> Path:
         log = out / f"build-{binary}.log"
         say(f"building {binary} (see {log})")
         command = (["bash", "-ec", f". '{ROOT}/ci/setup.sh'; setup_machine build; "
-                    "build_preset static loopscope"] if native else [str(ROOT / "ci/cross"), binary])
+                    "build_preset static loopscope"] if native
+                   else [str(ROOT / "ci/cross"), binary])
         with open(log, "wb") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                   check=False)

@@ -1,7 +1,7 @@
 """What the first process of a virtual machine handed over, read from the machine's memory.
 
-The memory is a file here. Each page that ci/rows/guest/init.c fills begins with the mark of this one
-start, the page's number, how many there are, and how many bytes of it count.
+The memory is a file here. Each page that ci/rows/guest/init.c fills begins with the mark of this
+one start, the page's number, how many there are, and how many bytes of it count.
 """
 
 import mmap

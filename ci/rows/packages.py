@@ -1,7 +1,7 @@
 """Debian's packages for the rows: installed here, or only looked into.
 
-A view is a private configuration of apt for one suite and architecture: what it downloads comes from
-there, and nothing of this system changes. Packages stay in the cache folder.
+A view is a private configuration of apt for one suite and architecture: what it downloads comes
+from there, and nothing of this system changes. What was unpacked stays in the cache folder.
 """
 
 import fcntl
@@ -73,10 +73,11 @@ class View:
         self.name = f"{suite}-{architecture}"
         self.folder = cache() / "apt" / self.name
         self.debs = cache() / "debs"
-        self.source = (f"deb [arch={architecture} signed-by={KEYS}] {MIRROR}/{archive} {suite} main")
+        self.source = f"deb [arch={architecture} signed-by={KEYS}] {MIRROR}/{archive} {suite} main"
         self.options = {
             "Dir::State": self.folder / "state", "Dir::State::status": self.folder / "status",
-            "Dir::Cache": self.folder / "cache", "Dir::Etc::sourcelist": self.folder / "sources.list",
+            "Dir::Cache": self.folder / "cache",
+            "Dir::Etc::sourcelist": self.folder / "sources.list",
             "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
             "APT::Architecture": architecture, "APT::Architectures": architecture,
             # A mirror may lag; signatures are still verified.

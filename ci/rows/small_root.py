@@ -1,4 +1,4 @@
-"""A root with what scenarios look for and nothing else: a shell, a few programs, a file of hosts."""
+"""A root with what scenarios look for and nothing else: a shell, programs, a file of hosts."""
 
 import shutil
 from pathlib import Path

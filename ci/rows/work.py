@@ -65,6 +65,8 @@ class Work:
                                      start_new_session=True, **more)
             _running.add(child)
             try:
+                if _interrupted_by:  # Before it could be found among those that run.
+                    os.killpg(child.pid, signal.SIGKILL)
                 code = child.wait(self.limit_s)
                 if _interrupted_by:
                     raise CannotBeMade("interrupted")
@@ -106,5 +108,6 @@ def calibrate(program: Path, out: Path) -> int:
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         took.append(time.monotonic_ns() - began)
         if done.returncode not in (0, 1, 2, 3):
-            raise CannotBeMade(f"the calibration ended with {done.returncode}: {done.stderr[-300:]}")
+            raise CannotBeMade(f"the calibration ended with {done.returncode}: "
+                               f"{done.stderr[-300:]}")
     return min(took)

@@ -13,8 +13,8 @@
 namespace loopscope::cli {
 
 FactAnswers answers_of(const std::vector<MeasuredFact>& facts);
-/// For the conditions of expectations: "yes", "no EPERM" with the first errno that was seen, numbers
-/// as they are, lists with ", " between, "-" without an answer.
+/// For the conditions of expectations: "yes", "no EPERM" with the first errno that was seen,
+/// numbers as they are, lists with ", " between, "-" without an answer.
 FactTexts texts_of(const std::vector<MeasuredFact>& facts);
 /// Measures all facts now.
 FactAnswers measured_answers();

@@ -1,5 +1,5 @@
-// The first process of a virtual machine that is a row of the matrix: makes the file systems and the
-// loopback interface, runs what /row/commands says, and hands files to the outside.
+// The first process of a virtual machine that is a row of the matrix: makes the file systems and
+// the loopback interface, runs what /row/commands says, and hands files to the outside.
 //
 // The outside reads this machine's memory, which is a file there: that needs no driver, on no
 // architecture. Each page of a file that is handed over begins with a mark that only this
@@ -97,7 +97,8 @@ static long long run(char** words) {
   const long long began = now_ns();
   const pid_t child = fork();
   if (child == 0) {
-    if (user >= 0 && (setgroups(0, NULL) != 0 || setgid(user) != 0 || setuid(user) != 0)) _exit(125);
+    const int other = user >= 0;
+    if (other && (setgroups(0, NULL) != 0 || setgid(user) != 0 || setuid(user) != 0)) _exit(125);
     if (chdir("/tmp") != 0) _exit(125);
     execv("/row/loopscope", words);
     _exit(126);
@@ -152,7 +153,8 @@ static void hand_over(const char* path) {
 static void do_line(char* line) {
   char* words[kWords + 1] = {0};
   int count = 0;
-  for (char* word = strtok(line, " \n"); word != NULL && count < kWords; word = strtok(NULL, " \n")) {
+  char* word = strtok(line, " \n");
+  for (; word != NULL && count < kWords; word = strtok(NULL, " \n")) {
     words[count++] = strcmp(word, "@SCALE@") == 0 ? scale : word;
   }
   if (count == 0) return;

@@ -1,6 +1,6 @@
-"""Rows under qemu-user: the executable of another architecture on this kernel, behind an emulator of
-its system calls. It is registered with a binfmt_misc of the row's own, so that cells can start the
-executable anew; nothing of this system changes. Kernels before 6.7 have one binfmt_misc for all."""
+"""Rows under qemu-user: the executable of another architecture on this kernel, behind an emulator
+of its system calls. It is registered with a binfmt_misc of the row's own, so that cells can start
+the executable anew; nothing of this system changes. Kernels before 6.7 have one for all."""
 
 from rows import packages
 from rows.work import Work
@@ -9,8 +9,8 @@ LABEL = ""
 KEYS = {"cpu": (str, True)}  # as qemu calls the architecture: qemu-CPU-static
 JOBS = 4
 
-# In a user namespace of its own, with a binfmt_misc of its own. The flag F opens the emulator at once;
-# the row's executable alone is registered, by its whole header.
+# In a user namespace of its own, with a binfmt_misc of its own. The flag F opens the emulator at
+# once; the row's executable alone is registered, by its whole header.
 ENTER = r"""
 set -e
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc

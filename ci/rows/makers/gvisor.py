@@ -1,5 +1,5 @@
-"""Rows on gVisor, a kernel of its own that runs as a process here (runsc). Its package is downloaded
-and not installed."""
+"""Rows on gVisor, a kernel of its own that runs as a process here (runsc). Its package is
+downloaded and not installed."""
 
 import os
 
