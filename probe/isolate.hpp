@@ -37,7 +37,7 @@ Isolated ask_in_child(std::span<const Fact* const> facts, const ProbeOptions& op
 
 /// What the child of ask_in_child does where it is a program of its own: answers the facts with
 /// these ids, one after the other, on an inherited handle. Its exit code. Windows.
-int answer_facts(std::span<const std::string> ids, const std::string& folder, bool thorough,
-                 int report_fd);
+int answer_facts(std::span<const std::string> ids, const std::string& folder,
+                 const ProbeOptions& options, int report_fd);
 
 }  // namespace loopscope

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "loops/base/clock.hpp"
 #include "loops/os/fd.hpp"
 #include "probe/probe.hpp"
 
@@ -31,12 +32,16 @@ FactResult median_of(std::vector<double> samples, Unit unit, std::string note = 
 class ProbeContext {
  public:
   /// folder: where the fact's own folder goes when it asks for it; empty where there is none.
-  explicit ProbeContext(std::string folder, bool thorough = false)
-      : folder_(std::move(folder)), thorough_(thorough) {}
+  /// deadline: from now on, after which the process that asks is killed.
+  explicit ProbeContext(std::string folder, bool thorough = false,
+                        Duration deadline = std::chrono::milliseconds(500))
+      : folder_(std::move(folder)), thorough_(thorough), half_time_(now() + deadline / 2) {}
 
   /// Is there time for more samples than an answer needs?
   bool thorough() const { return thorough_; }
   int rounds(int quick, int many) const { return thorough_ ? many : quick; }
+  /// Has half of the time gone? Then an answer out of what was measured is better than none.
+  bool is_late() const { return now() >= half_time_; }
 
   /// Records a call and what it returned, with errno when that was -1. Returns what it returned;
   /// errno is as the call left it.
@@ -87,6 +92,7 @@ class ProbeContext {
 
   std::string folder_, temp_dir_;
   bool thorough_ = false;
+  TimePoint half_time_;
   std::vector<Evidence> evidence_;
   std::vector<Conflict> conflicts_;
   int error_ = 0;

@@ -129,6 +129,8 @@ set(TLS_WHY "OpenSSL 3 not found (its headers are in libssl-dev)")
 if(LOOPSCOPE_WITHOUT_OPENSSL)
   set(TLS_WHY "built without OpenSSL: LOOPSCOPE_WITHOUT_OPENSSL is on")
 else()
+  # There it brings the libraries of the system that it needs, and no DLL.
+  set(OPENSSL_USE_STATIC_LIBS ${WIN32})
   find_package(OpenSSL 3.0 QUIET COMPONENTS SSL Crypto)
   if(TARGET OpenSSL::SSL)
     set(LOOPSCOPE_TLS TRUE)

@@ -45,7 +45,7 @@ install_in_root() {
 
 install_packages() {
   sed -i '/^deb-src/d' "$windows_root/etc/apt/sources.list"
-  sed -n 's/^deb /deb-src /p' "$windows_root/etc/apt/sources.list" \
+  sed -n 's/^deb /deb-src /p;s/ trixie / bookworm /p' "$windows_root/etc/apt/sources.list" \
     >"$windows_root/etc/apt/sources.list.d/sources.list"
   cp /etc/resolv.conf "$windows_root/etc/resolv.conf"
   install_in_root apt-get update || return
@@ -54,9 +54,11 @@ install_packages() {
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$windows_root/etc/hosts"
 }
 
-# get_source PACKAGE: Debian's source of it, unpacked as /usr/src/PACKAGE.
+# get_source PACKAGE: Debian's source of it, unpacked as /usr/src/PACKAGE; Debian 12's where a mirror
+# lists that of Debian 13 and does not have it, as happens after an update of the package.
 get_source() {
-  install_in_root sh -c "cd /usr/src && rm -rf $1 $1-* && apt-get source $1 && mv $1-*/ $1 &&
+  install_in_root sh -c "cd /usr/src && rm -rf $1 $1-* &&
+    { apt-get source $1/trixie || apt-get source $1/bookworm; } && mv $1-*/ $1 &&
     rm -f -- *.dsc *.tar.* *.asc *.debian.*"
 }
 
@@ -105,14 +107,16 @@ build_libraries() {
       done' && describe_toml
 }
 
-# Five minutes, once. What a client and a server of ours never use is left out.
+# Two minutes, once. What a client and a server of ours never use is left out.
 build_openssl() {
-  say "OpenSSL for Windows: about five minutes, once (--without-tls goes on without it)"
+  say "OpenSSL for Windows: about two minutes, once (--without-tls goes on without it)"
   get_source openssl || return
   install_in_root sh -ec '
     cd /usr/src/openssl
+    # An option that a release does not know ends it: QUIC came with 3.2.
+    ! grep -q "\"quic\"" Configure || set -- no-quic
     ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- --prefix=/opt/windows \
-      --libdir=lib no-shared no-tests no-apps no-docs no-module no-legacy no-engine no-dso no-quic
+      --libdir=lib no-shared no-tests no-module no-legacy no-engine no-dso "$@"
     make -j2 build_libs
     make install_dev
     cd / && rm -rf /usr/src/openssl'
@@ -125,7 +129,7 @@ make_root() {
   exec {lock}>"$windows_cache/lock"
   flock "$lock"
   once base-trixie make_base
-  once packages-4 install_packages
+  once packages-5 install_packages
   once libraries-3 build_libraries
   [[ ${1:-} == --without-tls ]] || once openssl-1 build_openssl
   exec {lock}>&-

@@ -409,10 +409,8 @@ std::error_code IocpProactor::begin_poll(Flight& flight) {
   flight.poll.timeout.QuadPart = INT64_MAX;
   flight.poll.count = 1;
   flight.poll.handles[0] = {os::handle_of(*base), events_for(operation), 0};
-  // An OVERLAPPED begins as an IO_STATUS_BLOCK does.
-  auto& status = reinterpret_cast<IO_STATUS_BLOCK&>(flight.overlapped);
   const NTSTATUS asked =
-      os::afd::poll(os::handle_of(driver_.get()), flight.poll, status, &flight.overlapped, nullptr);
+      os::afd::poll(os::handle_of(driver_.get()), flight.poll, flight.overlapped);
   return asked < 0 ? code_of_status(asked) : std::error_code();
 }
 
@@ -577,8 +575,7 @@ void IocpProactor::request_cancel(Operation& operation) {
   if (pipe_polls_.erase(&flight) != 0) {
     (void)post(flight, {ECANCELED, errno_category()});
   } else if (operation.kind == Operation::Kind::poll) {
-    os::afd::cancel(os::handle_of(driver_.get()),
-                    reinterpret_cast<IO_STATUS_BLOCK&>(flight.overlapped));
+    os::afd::cancel(os::handle_of(driver_.get()), flight.overlapped);
   } else {
     // Nothing is found where it has completed meanwhile: the packet is in the port then.
     (void)::CancelIoEx(handle_of(operation), &flight.overlapped);

@@ -9,6 +9,7 @@ namespace {
 struct Options {
   std::string folder;
   bool thorough = false;
+  int deadline_ms = 500;
   int report_fd = -1;
   std::vector<std::string> ids;
 };
@@ -23,6 +24,10 @@ Action setup(cli::Options& takes) {
              .target = &options->thorough,
              .help = "Take more samples",
              .hidden = true});
+  takes.add({.names = "--deadline-ms",
+             .target = &options->deadline_ms,
+             .help = "When this process will be killed over one fact",
+             .hidden = true});
   takes.add({.names = "--report-fd",
              .target = &options->report_fd,
              .help = "Where the answers go",
@@ -30,8 +35,9 @@ Action setup(cli::Options& takes) {
              .hidden = true});
   takes.add({.names = "facts", .target = &options->ids, .help = "Ids of the facts"});
   return [options] {
-    return loopscope::answer_facts(options->ids, options->folder, options->thorough,
-                                   options->report_fd);
+    const ProbeOptions asking{.deadline = std::chrono::milliseconds(options->deadline_ms),
+                              .thorough = options->thorough};
+    return loopscope::answer_facts(options->ids, options->folder, asking, options->report_fd);
   };
 }
 

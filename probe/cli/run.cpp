@@ -199,7 +199,9 @@ ExitCode run_fresh(const Options& options) {
   cli::append(session, header_line(header));
   cli::append(session,
               catalogue_line(cli::catalogue_loops(loops), all_scenario_files(), kill_table()));
-  const std::vector<MeasuredFact> facts = measure_facts();
+  const auto deadline = std::chrono::duration_cast<std::chrono::milliseconds>(
+      ProbeOptions{}.deadline * std::max(options.limit_scale, 1.0));
+  const std::vector<MeasuredFact> facts = measure_facts({}, {.deadline = deadline});
   for (const MeasuredFact& fact : facts) cli::append(session, fact_line(fact_json(fact)));
   cli::keep_those_of(session.expectations, cli::texts_of(facts));
   session.plan = make_plan(
@@ -327,7 +329,7 @@ Action setup(cli::Options& takes) {
              .within = {{1, 60'000}}});
   takes.add({.names = "--limit-scale",
              .target = &o.limit_scale,
-             .help = "Multiplies every cell's limit",
+             .help = "Multiplies every cell's limit, and what a fact may take",
              .shows_default = true,
              .within = {{0.1, 1000.0}}});
   takes.add({.names = "--allow-fallback",

@@ -77,7 +77,7 @@ void crash_quietly() {
   int number = 0;
   for (const Fact* fact : facts) {
     ProbeContext cx(folder.empty() ? folder : folder + "/" + std::to_string(++number),
-                    options.thorough);
+                    options.thorough, options.deadline);
     TimedResult answer;
     const TimePoint start = now();
     try {

@@ -9,7 +9,9 @@ std::span<const PlatformAnswer> platform_answers() {
   static const std::vector<PlatformAnswer> all = [] {
     std::vector<PlatformAnswer> joined;
     for (const auto part :
-         {windows::completion_answers(), windows::readiness_answers(), windows::timer_answers()}) {
+         {windows::completion_answers(), windows::file_answers(), windows::host_answers(),
+          windows::process_answers(), windows::readiness_answers(), windows::socket_answers(),
+          windows::timer_answers()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

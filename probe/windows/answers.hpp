@@ -8,7 +8,11 @@
 namespace loopscope::windows {
 
 std::span<const PlatformAnswer> completion_answers();
+std::span<const PlatformAnswer> file_answers();
+std::span<const PlatformAnswer> host_answers();
+std::span<const PlatformAnswer> process_answers();
 std::span<const PlatformAnswer> readiness_answers();
+std::span<const PlatformAnswer> socket_answers();
 std::span<const PlatformAnswer> timer_answers();
 
 /// What RtlGetVersion says: GetVersionEx tells the truth only to programs with a manifest.

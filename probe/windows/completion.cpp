@@ -1,6 +1,10 @@
 // Measuring completion ports.
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
 
 #include "loops/base/clock.hpp"
 #include "loops/os/net.hpp"
@@ -9,40 +13,11 @@
 #include "loops/os/windows/winsock.hpp"
 #include "probe/probe_context.hpp"
 #include "probe/windows/answers.hpp"
+#include "probe/windows/console.hpp"
+#include "probe/windows/port.hpp"
 
 namespace loopscope::windows {
 namespace {
-
-constexpr DWORD kPatienceMs = 300;
-
-/// Records the last error of Windows beside a call.
-std::string last_error() { return error_name(os::code_of_windows(::GetLastError())); }
-
-class Port {
- public:
-  Port() : handle_(::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1)) {}
-  ~Port() {
-    if (handle_ != nullptr) ::CloseHandle(handle_);
-  }
-  Port(const Port&) = delete;
-  Port& operator=(const Port&) = delete;
-  HANDLE get() const { return handle_; }
-  bool take(os::NativeSocket fd) const {
-    return ::CreateIoCompletionPort(os::handle_of(fd), handle_, 1, 0) != nullptr;
-  }
-  /// Which request completed within the patience, and how; null: none.
-  OVERLAPPED* wait(DWORD& error, DWORD patience_ms = kPatienceMs) const {
-    DWORD count = 0;
-    ULONG_PTR key = 0;
-    OVERLAPPED* done = nullptr;
-    const BOOL good = ::GetQueuedCompletionStatus(handle_, &count, &key, &done, patience_ms);
-    error = good != 0 ? NO_ERROR : ::GetLastError();
-    return done;
-  }
-
- private:
-  HANDLE handle_;
-};
 
 /// A receive of a few bytes that stays pending as long as nothing is sent.
 struct Receive {
@@ -68,23 +43,86 @@ FactResult gqcsex(ProbeContext& cx) {
   return taken != 0 && count == 1 ? yes() : no(Reason::failed);
 }
 
-FactResult skip_on_success(ProbeContext& cx) {
+/// Something to read from, by overlapped calls, and what a byte has to be put into for that.
+struct Readable {
+  const char* kind;
+  os::UniqueFd read, write;
+  bool put() const {
+    DWORD count = 0;
+    OVERLAPPED request{};
+    request.hEvent = ::CreateEventW(nullptr, TRUE, FALSE, nullptr);
+    const BOOL at_once = ::WriteFile(os::handle_of(write.get()), "x", 1, nullptr, &request);
+    const bool begun = at_once != 0 || ::GetLastError() == ERROR_IO_PENDING;
+    const bool done =
+        begun && ::GetOverlappedResult(os::handle_of(write.get()), &request, &count, TRUE) != 0;
+    ::CloseHandle(request.hEvent);
+    return done;
+  }
+};
+
+std::vector<Readable> one_of_each_kind() {
+  std::vector<Readable> all;
+  if (auto tcp = os::open_socketpair(SocketType::stream); tcp.ok()) {
+    all.push_back({"tcp", std::move(tcp->first), std::move(tcp->second)});
+  }
+  if (auto udp = os::open_socketpair(SocketType::datagram); udp.ok()) {
+    all.push_back({"udp", std::move(udp->first), std::move(udp->second)});
+  }
+  if (auto pipe = os::open_pipe(); pipe.ok()) {
+    all.push_back({"pipe", std::move(pipe->read), std::move(pipe->write)});
+  }
+  return all;
+}
+
+/// The kinds for which a mode can be set and `changed(port, readable)` then sees its effect.
+template <class Changed>
+FactResult kinds_with_mode(ProbeContext& cx, const char* name, UCHAR mode, Changed changed) {
   std::vector<std::string> kinds;
-  const auto attempt = [&](const char* kind, os::NativeSocket fd) {
-    const BOOL set = ::SetFileCompletionNotificationModes(
-        os::handle_of(fd), FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE);
-    cx.note(std::string("SetFileCompletionNotificationModes(") + kind + ")",
-            set != 0 ? "0" : last_error());
-    if (set != 0) kinds.emplace_back(kind);
-  };
-  if (auto tcp = os::open_socket(AddressFamily::ipv4, SocketType::stream); tcp.ok()) {
-    attempt("tcp", tcp->get());
+  for (const Readable& one : one_of_each_kind()) {
+    const Port port;
+    const std::string what = std::string(name) + " on " + one.kind;
+    if (!port.take(one.read.get())) {
+      cx.note("CreateIoCompletionPort(" + std::string(one.kind) + ")", last_error());
+      continue;
+    }
+    const bool set = ::SetFileCompletionNotificationModes(os::handle_of(one.read.get()), mode) != 0;
+    cx.note("SetFileCompletionNotificationModes(" + what + ")", outcome(set));
+    if (!set) continue;
+    const bool seen = changed(port, one);
+    cx.note("effect of " + what, seen ? "seen" : "none");
+    if (seen) kinds.emplace_back(one.kind);
   }
-  if (auto udp = os::open_socket(AddressFamily::ipv4, SocketType::datagram); udp.ok()) {
-    attempt("udp", udp->get());
-  }
-  if (auto pipe = os::open_pipe(); pipe.ok()) attempt("pipe", pipe->read.get());
   return word_set(std::move(kinds));
+}
+
+FactResult skip_on_success(ProbeContext& cx) {
+  return kinds_with_mode(
+      cx, "SKIP_COMPLETION_PORT_ON_SUCCESS", FILE_SKIP_COMPLETION_PORT_ON_SUCCESS,
+      [](const Port& port, const Readable& one) {
+        char byte = 0;
+        OVERLAPPED request{};
+        DWORD error = 0;
+        if (!one.put()) return false;
+        ::Sleep(5);  // Until the byte has arrived: the read is to be done at once.
+        const BOOL at_once = ::ReadFile(os::handle_of(one.read.get()), &byte, 1, nullptr, &request);
+        const bool packet = port.wait(error, at_once != 0 ? 20 : kPatienceMs) != nullptr;
+        return at_once != 0 && !packet;
+      });
+}
+
+FactResult skip_set_event(ProbeContext& cx) {
+  return kinds_with_mode(
+      cx, "SKIP_SET_EVENT_ON_HANDLE", FILE_SKIP_SET_EVENT_ON_HANDLE,
+      [](const Port& port, const Readable& one) {
+        char byte = 0;
+        OVERLAPPED request{};
+        DWORD error = 0;
+        // Beginning it makes the handle unsignalled; its end would signal it.
+        (void)::ReadFile(os::handle_of(one.read.get()), &byte, 1, nullptr, &request);
+        if (!one.put()) (void)::CancelIoEx(os::handle_of(one.read.get()), &request);
+        if (port.wait(error) != &request) return false;
+        return ::WaitForSingleObject(os::handle_of(one.read.get()), 0) == WAIT_TIMEOUT;
+      });
 }
 
 FactResult cancelioex(ProbeContext& cx) {
@@ -198,16 +236,166 @@ FactResult reassociate(ProbeContext& cx) {
   return again ? yes() : no(Reason::invalid);
 }
 
-FactResult timer_latency(ProbeContext&) {
+FactResult timer_latency(ProbeContext& cx) {
   const Port port;
-  std::vector<double> samples;
-  for (int i = 0; i < 30; ++i) {
-    DWORD error = 0;
-    const TimePoint begin = now();
-    (void)port.wait(error, 1);
-    samples.push_back(static_cast<double>((now() - begin).count()));
+  FactResult result{.unit = Unit::nanoseconds, .note = "a wait of 1 ms", .curve_over = "ms asked"};
+  for (const DWORD asked : {1, 5, 16}) {
+    CurvePoint point{.x = static_cast<double>(asked)};
+    for (int i = 0; i < cx.rounds(6, 50); ++i) {
+      DWORD error = 0;
+      const TimePoint begin = now();
+      (void)port.wait(error, asked);
+      point.samples.push_back(static_cast<double>((now() - begin).count()));
+    }
+    const FactResult middle = median_of(point.samples, Unit::nanoseconds);
+    const auto took = std::get<std::int64_t>(middle.value);
+    point.value = static_cast<double>(took);
+    if (asked == 1) {
+      result.value = took;
+      result.samples = point.samples;
+    }
+    result.curve.push_back(std::move(point));
   }
-  return median_of(std::move(samples), Unit::nanoseconds);
+  return result;
+}
+
+/// How many threads have been let out of a port and do not wait again yet, at most.
+int released_at_once(DWORD allowed) {
+  constexpr int kThreads = 4;
+  const Port port(allowed);
+  std::atomic<int> running{0}, most{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      DWORD error = 0;
+      (void)port.wait(error);
+      const int here = ++running;
+      for (int seen = most; here > seen && !most.compare_exchange_weak(seen, here);) {
+      }
+      // A thread that runs, and does not wait: a port counts those alone.
+      for (const TimePoint end = now() + std::chrono::milliseconds(10); now() < end;) {
+      }
+      --running;
+    });
+  }
+  ::Sleep(20);  // All of them wait by then; those that came later find their packet there.
+  for (int i = 0; i < kThreads; ++i) (void)::PostQueuedCompletionStatus(port.get(), 0, 1, nullptr);
+  for (std::thread& thread : threads) thread.join();
+  return most;
+}
+
+FactResult concurrency(ProbeContext& cx) {
+  const int one = released_at_once(1);
+  cx.note("four threads on a port for one", std::to_string(one) + " at once");
+  cx.note("four threads on a port for 0", std::to_string(released_at_once(0)) + " at once");
+  return count(one, one == 1 ? "as many as were asked for" : "one was asked for");
+}
+
+FactResult console_handle(ProbeContext& cx) {
+  const Console console;
+  if (!console.input) return null(Reason::failed, "no console can be had: " + console.refused);
+  const Port port;
+  const std::string said = outcome(port.take(console.input.get()));
+  cx.note("CreateIoCompletionPort(CONIN$)", said);
+  return words(said == "0" ? "accepted" : said);
+}
+
+/// Requests to the driver of Winsock, many by one handle.
+struct Polls {
+  struct One {
+    os::UniqueFd socket{};
+    os::afd::PollInfo info{};
+    OVERLAPPED request{};
+  };
+  os::UniqueFd driver{};
+  std::vector<std::unique_ptr<One>> all{};
+
+  bool ask(One& one, os::NativeSocket socket, ULONG events) const {
+    const Result<os::NativeSocket> base = os::afd::base_of(socket);
+    if (!base.ok()) return false;
+    one.info.timeout.QuadPart = INT64_MAX;
+    one.info.count = 1;
+    one.info.handles[0] = {os::handle_of(*base), events, 0};
+    return os::afd::poll(os::handle_of(driver.get()), one.info, one.request) >= 0;
+  }
+};
+
+/// How long it takes to end so many polls, each of a socket of its own.
+std::optional<Duration> cancel_polls(ProbeContext& cx, std::size_t size) {
+  const Port port;
+  Polls polls;
+  auto driver = os::afd::open();
+  if (!driver.ok() || !port.take(driver->get())) return std::nullopt;
+  polls.driver = std::move(driver).value();
+  for (std::size_t i = 0; i < size; ++i) {
+    auto socket = os::open_socket(AddressFamily::ipv4, SocketType::datagram);
+    if (!socket.ok()) {
+      cx.note("socket " + std::to_string(i), to_string(socket.error()));
+      return std::nullopt;
+    }
+    auto one = std::make_unique<Polls::One>();
+    one->socket = std::move(socket).value();
+    if (!polls.ask(*one, one->socket.get(), os::afd::kReceive)) return std::nullopt;
+    polls.all.push_back(std::move(one));
+  }
+  const TimePoint begin = now();
+  for (auto& one : polls.all) os::afd::cancel(os::handle_of(polls.driver.get()), one->request);
+  DWORD error = 0;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (port.wait(error, 5000) == nullptr) return std::nullopt;
+  }
+  return now() - begin;
+}
+
+FactResult cancel_scaling(ProbeContext& cx) {
+  FactResult result{.unit = Unit::nanoseconds, .curve_over = "polls"};
+  for (const std::size_t size : {32, 512, 2048}) {
+    CurvePoint point{.x = static_cast<double>(size)};
+    if (cx.is_late() || (size > 512 && !cx.thorough())) {
+      point.reason = Reason::not_asked;
+      point.note = "takes long: ask with --thorough";
+    } else if (const std::optional<Duration> took = cancel_polls(cx, size)) {
+      point.value = static_cast<double>(took->count());
+      result.value = took->count();
+      result.note = "for " + std::to_string(size) + " polls by one handle of the driver";
+    } else {
+      point.reason = Reason::failed;
+    }
+    result.curve.push_back(std::move(point));
+  }
+  if (result.value.index() == 0) result.reason = Reason::failed;
+  return result;
+}
+
+FactResult two_polls(ProbeContext& cx) {
+  auto pair = os::open_socketpair(SocketType::stream);
+  if (!pair.ok()) return null(Reason::failed, to_string(pair.error()));
+  const Port port;
+  Polls polls;
+  auto driver = os::afd::open();
+  if (!driver.ok() || !port.take(driver->get())) return null(Reason::failed, last_error());
+  polls.driver = std::move(driver).value();
+  Polls::One reading, writing;
+  DWORD error = 0;
+  if (!polls.ask(reading, pair->first.get(), os::afd::kReceive) ||
+      !polls.ask(writing, pair->first.get(), os::afd::kSend)) {
+    return null(Reason::failed);
+  }
+  const bool writable = port.wait(error) == &writing.request;
+  const bool early = port.wait(error, 20) != nullptr;
+  (void)os::send(pair->second.get(), std::as_bytes(std::span("x", 1)));
+  const bool readable = !early && port.wait(error) == &reading.request;
+  cx.note("events of the write poll", std::to_string(writing.info.handles[0].events));
+  cx.note("events of the read poll", std::to_string(reading.info.handles[0].events));
+  const bool right = writable && readable && writing.info.handles[0].events == os::afd::kSend &&
+                     reading.info.handles[0].events == os::afd::kReceive;
+  if (!readable) {  // Neither memory may go while the driver has it.
+    os::afd::cancel(os::handle_of(polls.driver.get()), reading.request);
+    os::afd::cancel(os::handle_of(polls.driver.get()), writing.request);
+    while (port.wait(error, 50) != nullptr) {
+    }
+  }
+  return right ? yes() : no(Reason::failed);
 }
 
 FactResult afd_poll(ProbeContext& cx) {
@@ -223,17 +411,17 @@ FactResult afd_poll(ProbeContext& cx) {
   info.timeout.QuadPart = INT64_MAX;
   info.count = 1;
   info.handles[0] = {os::handle_of(*base), os::afd::kReceive, 0};
-  IO_STATUS_BLOCK status{};
-  const NTSTATUS asked =
-      os::afd::poll(os::handle_of(driver->get()), info, status, &status, nullptr);
+  OVERLAPPED request{};
+  const NTSTATUS asked = os::afd::poll(os::handle_of(driver->get()), info, request);
   cx.note("NtDeviceIoControlFile(IOCTL_AFD_POLL)", std::to_string(asked));
   DWORD error = 0;
   const bool early = port.wait(error, 30) != nullptr;
   (void)os::send(pair->second.get(), std::as_bytes(std::span("x", 1)));
-  const void* done = port.wait(error);
+  const OVERLAPPED* done = port.wait(error);
   cx.note("completion before data", early ? "1" : "0");
   cx.note("events after data", std::to_string(info.handles[0].events));
-  const bool right = !early && done == &status && (info.handles[0].events & os::afd::kReceive) != 0;
+  const bool right =
+      !early && done == &request && (info.handles[0].events & os::afd::kReceive) != 0;
   return right ? yes() : no(Reason::failed);
 }
 
@@ -244,6 +432,40 @@ FactResult base_handle(ProbeContext& cx) {
   cx.note("WSAIoctl(SIO_BASE_HANDLE)", base.ok() ? "0" : to_string(base.error()));
   if (!base.ok()) return no(Reason::not_supported);
   return yes(*base == socket->get() ? "the socket itself: no layered provider" : "another handle");
+}
+
+FactResult layered_provider(ProbeContext& cx) {
+  std::vector<std::byte> memory(64 * 1024);
+  auto size = static_cast<DWORD>(memory.size());
+  auto* protocols = reinterpret_cast<WSAPROTOCOL_INFOW*>(memory.data());
+  const int found = ::WSAEnumProtocolsW(nullptr, protocols, &size);
+  if (found == SOCKET_ERROR) {
+    cx.note("WSAEnumProtocols", last_error());
+    return null(Reason::failed);
+  }
+  cx.note("WSAEnumProtocols", std::to_string(found));
+  // A base protocol has a chain of one; 0 is a layer itself, more is a chain with one.
+  const bool layered = std::any_of(protocols, protocols + found, [](const WSAPROTOCOL_INFOW& one) {
+    return one.ProtocolChain.ChainLen != BASE_PROTOCOL;
+  });
+  return layered ? yes() : no(Reason::none);
+}
+
+FactResult ifs_handles(ProbeContext& cx) {
+  bool all = true;
+  for (const auto& [name, type] :
+       {std::pair("tcp", SocketType::stream), std::pair("udp", SocketType::datagram)}) {
+    auto socket = os::open_socket(AddressFamily::ipv4, type);
+    if (!socket.ok()) return null(Reason::failed, to_string(socket.error()));
+    WSAPROTOCOL_INFOW info{};
+    int size = sizeof info;
+    const int asked = ::getsockopt(static_cast<SOCKET>(socket->get()), SOL_SOCKET,
+                                   SO_PROTOCOL_INFOW, reinterpret_cast<char*>(&info), &size);
+    cx.note(std::string("getsockopt(SO_PROTOCOL_INFO) of ") + name, outcome(asked == 0));
+    if (asked != 0) return null(Reason::failed);
+    all = all && (info.dwServiceFlags1 & XP1_IFS_HANDLES) != 0;
+  }
+  return all ? yes() : no(Reason::none);
 }
 
 FactResult unix_sockets(ProbeContext& cx) {
@@ -272,6 +494,7 @@ FactResult build(ProbeContext&) {
 constexpr PlatformAnswer kCompletionAnswers[] = {
     {"iocp.gqcsex", gqcsex},
     {"iocp.skip_on_success", skip_on_success},
+    {"iocp.skip_set_event", skip_set_event},
     {"iocp.cancelioex", cancelioex},
     {"iocp.cancel_scope", cancel_scope},
     {"iocp.connectex", connectex},
@@ -283,8 +506,14 @@ constexpr PlatformAnswer kCompletionAnswers[] = {
     {"iocp.pipe_cancel_latency", pipe_cancel_latency},
     {"iocp.reassociate", reassociate},
     {"iocp.timer_latency", timer_latency},
+    {"iocp.concurrency", concurrency},
+    {"iocp.console_handle", console_handle},
     {"afd.poll", afd_poll},
+    {"afd.cancel_scaling", cancel_scaling},
+    {"afd.two_polls_one_socket", two_polls},
     {"winsock.base_handle", base_handle},
+    {"winsock.lsp_present", layered_provider},
+    {"winsock.ifs_handles", ifs_handles},
     {"unix.win.af_unix", unix_sockets},
     {"ioring.win", ioring},
     {"wine", wine},

@@ -41,7 +41,8 @@ class Asker {
                      const ProbeOptions& options, const os::UniqueFd& report) {
     const std::string program = own_program();
     os::SpawnRequest request{.argv = {program, "answer-facts", "--folder", folder, "--report-fd",
-                                      std::to_string(report.get())},
+                                      std::to_string(report.get()), "--deadline-ms",
+                                      std::to_string(options.deadline.count())},
                              .executable = program};
     if (options.thorough) request.argv.emplace_back("--thorough");
     for (const Fact* fact : facts) request.argv.emplace_back(fact->id);
@@ -174,12 +175,13 @@ bool write_all(os::NativeSocket fd, std::string_view data) {
 
 }  // namespace
 
-int answer_facts(std::span<const std::string> ids, const std::string& folder, bool thorough,
-                 int report_fd) {
+int answer_facts(std::span<const std::string> ids, const std::string& folder,
+                 const ProbeOptions& options, int report_fd) {
   (void)::SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
   int number = 0;
   for (const std::string& id : ids) {
-    ProbeContext cx(folder.empty() ? folder : folder + "\\" + std::to_string(++number), thorough);
+    ProbeContext cx(folder.empty() ? folder : folder + "\\" + std::to_string(++number),
+                    options.thorough, options.deadline);
     TimedResult answer;
     const TimePoint start = now();
     try {

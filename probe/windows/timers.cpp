@@ -1,6 +1,7 @@
 // Measuring the clocks and waits of Windows: how far a clock steps, and how long the shortest waits
 // take, with and without a faster tick.
 #include <algorithm>
+#include <thread>
 #include <vector>
 
 #include "loops/base/clock.hpp"
@@ -42,6 +43,15 @@ FactResult tick(ProbeContext& cx) {
   LARGE_INTEGER frequency{};
   (void)::QueryPerformanceFrequency(&frequency);
   cx.note("QueryPerformanceFrequency", std::to_string(frequency.QuadPart) + " Hz");
+  // Not in every SDK's headers.
+  using Ask = LONG(WINAPI*)(ULONG*, ULONG*, ULONG*);
+  const auto ask = reinterpret_cast<Ask>(reinterpret_cast<void*>(
+      ::GetProcAddress(::GetModuleHandleW(L"ntdll.dll"), "NtQueryTimerResolution")));
+  ULONG longest = 0, shortest = 0, current = 0;  // in 100 ns
+  if (ask != nullptr) (void)ask(&longest, &shortest, &current);
+  cx.note("NtQueryTimerResolution, longest, shortest and current",
+          std::to_string(longest * 100) + ", " + std::to_string(shortest * 100) + ", " +
+              std::to_string(current * 100) + " ns");
   FILETIME first{}, second{};
   ::GetSystemTimePreciseAsFileTime(&first);
   do {
@@ -116,8 +126,72 @@ FactResult early_return(ProbeContext&) {
   return nanoseconds(earliest);
 }
 
+/// Has a wait of so many milliseconds not ended by itself at once?
+bool waits_for(ProbeContext& cx, HANDLE port, DWORD wait_ms) {
+  bool told = false;
+  std::thread waiter([&] {
+    DWORD size = 0;
+    ULONG_PTR key = 0;
+    OVERLAPPED* none = nullptr;
+    told = ::GetQueuedCompletionStatus(port, &size, &key, &none, wait_ms) != 0;
+  });
+  ::Sleep(40);
+  (void)::PostQueuedCompletionStatus(port, 0, 1, nullptr);
+  waiter.join();
+  cx.note("GetQueuedCompletionStatus(" + std::to_string(wait_ms) + " ms)",
+          told ? "waits" : "ends at once");
+  return told;
+}
+
+FactResult longest_wait(ProbeContext& cx) {
+  HANDLE port = ::CreateIoCompletionPort(INVALID_HANDLE_VALUE, nullptr, 0, 1);
+  if (port == nullptr) return null(Reason::failed);
+  std::int64_t longest = 0;
+  // One below what stands for no limit.
+  constexpr DWORD kWaits[] = {100'000'000, 0x7FFF'FFFF, 0x8000'0000, INFINITE - 1};
+  for (const DWORD wait_ms : kWaits) {
+    if (!waits_for(cx, port, wait_ms)) break;
+    longest = static_cast<std::int64_t>(wait_ms) * 1'000'000;
+  }
+  ::CloseHandle(port);
+  return nanoseconds(longest);
+}
+
+/// The clock that the loops read: how often it counts, and how far two readings are apart.
+FactResult clock_resolution(ProbeContext& cx) {
+  LARGE_INTEGER frequency{};
+  const BOOL asked = ::QueryPerformanceFrequency(&frequency);
+  cx.note("QueryPerformanceFrequency", std::to_string(frequency.QuadPart) + " Hz");
+  if (asked == 0 || frequency.QuadPart == 0) return null(Reason::failed);
+  FactResult result = nanoseconds(1'000'000'000 / frequency.QuadPart, "of QueryPerformanceCounter");
+  result.method = Method::api;
+  return result;
+}
+
+FactResult clock_step(ProbeContext&) {
+  std::int64_t least = INT64_MAX;
+  TimePoint last = now();
+  for (int i = 0; i < 100'000; ++i) {
+    const TimePoint read = now();
+    if (read != last) least = std::min<std::int64_t>(least, (read - last).count());
+    last = read;
+  }
+  return least == INT64_MAX ? null(Reason::failed) : nanoseconds(least);
+}
+
+FactResult clock_cost(ProbeContext&) {
+  constexpr int kReads = 100'000;
+  const TimePoint begin = now();
+  for (int i = 0; i < kReads; ++i) (void)now();
+  return nanoseconds((now() - begin).count() / kReads);
+}
+
 constexpr PlatformAnswer kTimerAnswers[] = {
+    {"clock.monotonic.resolution", clock_resolution},
+    {"clock.monotonic.step", clock_step},
+    {"clock.monotonic.read_cost", clock_cost},
     {"wait.early_return", early_return},
+    {"wait.max_timeout.gqcs", longest_wait},
     {"timer.win.tick", tick},
     {"timer.win.timeBeginPeriod_effect", time_begin_period},
     {"timer.win.high_resolution_waitable", high_resolution},

@@ -39,16 +39,17 @@ Result<NativeSocket> base_of(NativeSocket socket) {
   return NativeSocket{base};
 }
 
-NTSTATUS poll(HANDLE driver, PollInfo& info, IO_STATUS_BLOCK& status, void* context, HANDLE event) {
-  status.Status = kPending;
-  return ::NtDeviceIoControlFile(driver, event, nullptr, context, &status, kPollCode, &info,
+// An OVERLAPPED begins as an IO_STATUS_BLOCK does: DeviceIoControl itself hands it on as one.
+NTSTATUS poll(HANDLE driver, PollInfo& info, OVERLAPPED& request) {
+  request.Internal = static_cast<ULONG_PTR>(kPending);
+  return ::NtDeviceIoControlFile(driver, nullptr, nullptr, &request,
+                                 reinterpret_cast<IO_STATUS_BLOCK*>(&request), kPollCode, &info,
                                  sizeof info, &info, sizeof info);
 }
 
-void cancel(HANDLE driver, IO_STATUS_BLOCK& status) {
-  if (status.Status != kPending) return;
-  // An OVERLAPPED begins as an IO_STATUS_BLOCK does, and CancelIoEx knows requests by that address.
-  (void)::CancelIoEx(driver, reinterpret_cast<OVERLAPPED*>(&status));
+void cancel(HANDLE driver, OVERLAPPED& request) {
+  if (request.Internal != static_cast<ULONG_PTR>(kPending)) return;
+  (void)::CancelIoEx(driver, &request);
 }
 
 }  // namespace loopscope::os::afd

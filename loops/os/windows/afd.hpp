@@ -32,10 +32,10 @@ struct PollInfo {
 Result<UniqueFd> open();
 /// The socket below layered providers: what the driver knows.
 Result<NativeSocket> base_of(NativeSocket socket);
-/// Asks for one socket, once. The answer is in `info`, when `status` says so; both stay alive until
-/// then. context: of the completion, null for none. An event may be null.
-NTSTATUS poll(HANDLE driver, PollInfo& info, IO_STATUS_BLOCK& status, void* context, HANDLE event);
+/// Asks for one socket, once. A completion of the driver's port names `request`; the answer is in
+/// `info`, when the status in `request` says so. Both stay alive until then.
+NTSTATUS poll(HANDLE driver, PollInfo& info, OVERLAPPED& request);
 /// Ends a request early; its completion still comes. Nothing happens when it is over.
-void cancel(HANDLE driver, IO_STATUS_BLOCK& status);
+void cancel(HANDLE driver, OVERLAPPED& request);
 
 }  // namespace loopscope::os::afd
