@@ -54,8 +54,8 @@ install_packages() {
   printf '127.0.0.1 localhost\n::1 localhost\n' >"$windows_root/etc/hosts"
 }
 
-# get_source PACKAGE: Debian's source of it, unpacked as /usr/src/PACKAGE; Debian 12's where a mirror
-# lists that of Debian 13 and does not have it, as happens after an update of the package.
+# get_source PACKAGE: Debian's source of it, unpacked as /usr/src/PACKAGE; Debian 12's where a
+# mirror lists that of Debian 13 and does not have it, as happens after an update of the package.
 get_source() {
   install_in_root sh -c "cd /usr/src && rm -rf $1 $1-* &&
     { apt-get source $1/trixie || apt-get source $1/bookworm; } && mv $1-*/ $1 &&
