@@ -12,14 +12,14 @@ namespace loopscope::windows {
 /// The console that this process has, else one of its own for as long as this lives.
 struct Console {
   os::UniqueFd input{};
-  std::string refused{};  // why there is none
-  bool own = false;
+  std::string refused{};           // why there is none
+  bool own = false, left = false;  // one made here; one shared with the parent, left for it
 
   explicit Console(bool alone = false) {
     // A console event reaches every process of a console.
     DWORD ids[2] = {};
     const DWORD members = ::GetConsoleProcessList(ids, 2);
-    if (alone && members > 1) (void)::FreeConsole();
+    if (alone && members > 1) left = ::FreeConsole() != 0;
     if (members == 0 || (alone && members > 1)) {
       own = ::AllocConsole() != 0;
       if (!own) {
@@ -39,6 +39,7 @@ struct Console {
   ~Console() {
     input.reset();
     if (own) (void)::FreeConsole();
+    if (left) (void)::AttachConsole(ATTACH_PARENT_PROCESS);
   }
   Console(const Console&) = delete;
   Console& operator=(const Console&) = delete;
