@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 
 #include "harness/wait_monitor.hpp"
 
@@ -19,6 +20,21 @@ namespace {
 
 using loopscope::waits::Call;
 using loopscope::waits::count;
+
+// Two calls exist twice where a long has 32 bits: for times of that width and for those of 64.
+#ifdef SYS_ppoll_time64
+constexpr bool kWideTime = sizeof(time_t) > sizeof(long);
+constexpr long kPselect = kWideTime ? SYS_pselect6_time64 : SYS_pselect6;
+constexpr long kPpoll = kWideTime ? SYS_ppoll_time64 : SYS_ppoll;
+#else
+constexpr long kPselect = SYS_pselect6;
+constexpr long kPpoll = SYS_ppoll;
+#endif
+
+/// What epoll_pwait2 takes, which knows 64 bits alone, whatever libc's timespec has.
+struct WideTime {
+  std::int64_t seconds, nanoseconds;
+};
 
 constexpr std::size_t kKernelMaskBytes = 8;  // 64 signals; sigset_t of libc is larger
 
@@ -28,14 +44,14 @@ int pselect_call(int limit, fd_set* read, fd_set* write, fd_set* except, timespe
     const sigset_t* mask;
     std::size_t bytes;
   } sixth{mask, kKernelMaskBytes};
-  return static_cast<int>(::syscall(SYS_pselect6, limit, read, write, except, timeout, &sixth));
+  return static_cast<int>(::syscall(kPselect, limit, read, write, except, timeout, &sixth));
 }
 
 int ppoll_call(pollfd* slots, nfds_t size, const timespec* timeout, const sigset_t* mask) {
   timespec copy{};  // The kernel writes the rest of the time; libc's caller must not see that.
   if (timeout != nullptr) copy = *timeout;
-  return static_cast<int>(::syscall(SYS_ppoll, slots, size, timeout == nullptr ? nullptr : &copy,
-                                    mask, kKernelMaskBytes));
+  return static_cast<int>(
+      ::syscall(kPpoll, slots, size, timeout == nullptr ? nullptr : &copy, mask, kKernelMaskBytes));
 }
 
 int poll_call(pollfd* slots, nfds_t size, int timeout_ms) {
@@ -118,8 +134,10 @@ int epoll_pwait2(int epoll, epoll_event* events, int room, const timespec* timeo
                  const sigset_t* mask) {
   count(Call::epoll_pwait2);
 #ifdef SYS_epoll_pwait2
-  return static_cast<int>(
-      ::syscall(SYS_epoll_pwait2, epoll, events, room, timeout, mask, kKernelMaskBytes));
+  WideTime wide{};
+  if (timeout != nullptr) wide = {timeout->tv_sec, timeout->tv_nsec};
+  return static_cast<int>(::syscall(SYS_epoll_pwait2, epoll, events, room,
+                                    timeout == nullptr ? nullptr : &wide, mask, kKernelMaskBytes));
 #else
   (void)epoll, (void)events, (void)room, (void)timeout, (void)mask;
   errno = ENOSYS;
