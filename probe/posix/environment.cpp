@@ -6,6 +6,9 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#if __has_include(<sys/personality.h>)
+#include <sys/personality.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -301,6 +304,27 @@ std::string home_folder() {
   return entry == nullptr ? "" : entry->pw_dir;
 }
 
+namespace {
+
+/// What this program runs as. uname names the machine of the kernel, and to a program of 32 bits
+/// that asks for it the one that such a kernel offers to it: "i686" on x86_64.
+std::string architecture() {
+  utsname system{};
+#if __has_include(<sys/personality.h>)
+  constexpr unsigned long kAsk = 0xffffffff;
+  const int before = sizeof(void*) == 4 ? ::personality(kAsk) : -1;
+  const bool narrow =
+      before != -1 && ::personality(static_cast<unsigned long>(before) | PER_LINUX32) != -1;
+  (void)::uname(&system);
+  if (narrow) (void)::personality(static_cast<unsigned long>(before));
+#else
+  (void)::uname(&system);
+#endif
+  return system.machine;
+}
+
+}  // namespace
+
 HostBlock host_environment() {
   utsname system{};
   (void)::uname(&system);  // Zeroed names are the answer when it fails.
@@ -310,7 +334,7 @@ HostBlock host_environment() {
       {"os", std::string(system.sysname)},
       {"kernel", std::string(system.release)},
       {"kernel_version", std::string(system.version)},
-      {"arch", std::string(system.machine)},
+      {"arch", architecture()},
       {"libc", libc_version()},
       {"cpus", static_cast<std::int64_t>(effective_cpus())},
       {"cpus_online", static_cast<std::int64_t>(::sysconf(_SC_NPROCESSORS_ONLN))},
