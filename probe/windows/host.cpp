@@ -32,6 +32,35 @@ FactResult firewall_loopback(ProbeContext& cx) {
   return pair.ok() ? yes() : no(Reason::denied);
 }
 
+/// Does a connection come about, and does it carry a byte?
+FactResult loopback_works(ProbeContext& cx, AddressFamily family) {
+  const auto failed = [&](const char* call, const Error& error) {
+    cx.note(call, to_string(error));
+    return no(reason_of_errno(error.code.value()));
+  };
+  auto listener = os::open_socket(family, SocketType::stream);
+  auto client = os::open_socket(family, SocketType::stream, true);
+  if (!listener.ok()) return failed("WSASocket", listener.error());
+  if (!client.ok()) return failed("WSASocket", client.error());
+  if (auto bound = os::bind(listener->get(), Endpoint::loopback(family)); !bound.ok()) {
+    return failed("bind", bound.error());
+  }
+  if (auto set = os::listen(listener->get(), 1); !set.ok()) return failed("listen", set.error());
+  const auto where = os::local_address(listener->get());
+  if (!where.ok()) return failed("getsockname", where.error());
+  if (auto made = os::connect(client->get(), *where); !made.ok()) {
+    return failed("connect", made.error());
+  }
+  auto server = os::accept(listener->get());
+  if (!server.ok()) return failed("accept", server.error());
+  const bool sent =
+      server.value() && os::send(client->get(), std::as_bytes(std::span("x", 1))).ok();
+  cx.note("a byte over a connection", sent ? "0" : "nothing came");
+  return sent ? yes() : no(Reason::failed);
+}
+FactResult ipv4_loopback(ProbeContext& cx) { return loopback_works(cx, AddressFamily::ipv4); }
+FactResult ipv6_loopback(ProbeContext& cx) { return loopback_works(cx, AddressFamily::ipv6); }
+
 std::string machine_name(USHORT machine) {
   switch (machine) {
     case IMAGE_FILE_MACHINE_I386:
@@ -94,6 +123,7 @@ FactResult app_container(ProbeContext& cx) {
 
 constexpr PlatformAnswer kHostAnswers[] = {
     {"limit.sockets.win", many_sockets},     {"env.firewall_loopback", firewall_loopback},
+    {"env.ipv4_lo", ipv4_loopback},          {"env.ipv6_lo", ipv6_loopback},
     {"env.rosetta_or_wow64", other_machine}, {"env.session0", session_zero},
     {"env.app_container", app_container},
 };

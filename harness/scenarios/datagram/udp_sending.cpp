@@ -62,7 +62,8 @@ void full_queue_waits(Context& cx) {
   full.send_next(cx);
   cx.equal(full.open.seen->pauses, 1u, "pause_writing is called above the high water mark");
   cx.run_until([&] { return full.drain(cx), full.received == full.sent; });
-  cx.equal(full.open->get_write_buffer_size(), 0u, "nothing stays queued");
+  // A loop that is told of completions hears of the last one after the peer has the datagram.
+  cx.run_until([&] { return full.open->get_write_buffer_size() == 0; });
   cx.equal(full.open.seen->resumes, 1u, "resume_writing is called once");
 }
 
