@@ -320,31 +320,31 @@ struct Polls {
   }
 };
 
-/// How long it takes to end so many polls, each of a socket of its own.
+/// How long it takes to end so many polls, each of a socket of its own; nullopt: there was no time
+/// for so many, or they cannot be had.
 std::optional<Duration> cancel_polls(ProbeContext& cx, std::size_t size) {
   const Port port;
   Polls polls;
   auto driver = os::afd::open();
   if (!driver.ok() || !port.take(driver->get())) return std::nullopt;
   polls.driver = std::move(driver).value();
-  for (std::size_t i = 0; i < size; ++i) {
+  while (polls.all.size() < size && !cx.is_late()) {
+    auto one = std::make_unique<Polls::One>();
     auto socket = os::open_socket(AddressFamily::ipv4, SocketType::datagram);
     if (!socket.ok()) {
-      cx.note("socket " + std::to_string(i), to_string(socket.error()));
-      return std::nullopt;
+      cx.note("socket " + std::to_string(polls.all.size()), to_string(socket.error()));
+      break;
     }
-    auto one = std::make_unique<Polls::One>();
     one->socket = std::move(socket).value();
-    if (!polls.ask(*one, one->socket.get(), os::afd::kReceive)) return std::nullopt;
+    if (!polls.ask(*one, one->socket.get(), os::afd::kReceive)) break;
     polls.all.push_back(std::move(one));
   }
   const TimePoint begin = now();
   for (auto& one : polls.all) os::afd::cancel(os::handle_of(polls.driver.get()), one->request);
   DWORD error = 0;
-  for (std::size_t i = 0; i < size; ++i) {
-    if (port.wait(error, 5000) == nullptr) return std::nullopt;
-  }
-  return now() - begin;
+  std::size_t ended = 0;
+  while (ended < polls.all.size() && port.wait(error, 5000) != nullptr) ++ended;
+  return ended == size ? std::optional(now() - begin) : std::nullopt;
 }
 
 FactResult cancel_scaling(ProbeContext& cx) {
