@@ -84,6 +84,8 @@ struct GeneratorPromise {
 /// source    PEP 525; asyncio.loop.shutdown_asyncgens
 template <class T>
 class [[nodiscard]] AsyncGenerator {
+  class State;
+
  public:
   using promise_type = detail::GeneratorPromise<T>;
   using Point = std::coroutine_handle<promise_type>;
@@ -92,7 +94,7 @@ class [[nodiscard]] AsyncGenerator {
   /// One step, to be awaited once, before the next one is made.
   class Step {
    public:
-    explicit Step(typename AsyncGenerator::State& state) : state_(&state) {}
+    explicit Step(State& state) : state_(&state) {}
     bool await_ready() {
       begun_ = state_->begin();
       return !begun_.ok() || state_->ended();
@@ -112,7 +114,7 @@ class [[nodiscard]] AsyncGenerator {
     }
 
    private:
-    typename AsyncGenerator::State* state_;
+    State* state_;
     Result<void> begun_;
   };
   Step next() { return Step(*state_); }

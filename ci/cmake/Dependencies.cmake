@@ -43,10 +43,10 @@ set(LIBUV_BUILD_TESTS OFF CACHE INTERNAL "")
 
 loopscope_dependency(fmt VERSION 9.1 TAG 9.1.0 TARGET fmt::fmt
   GIT https://github.com/fmtlib/fmt.git)
-# Debian's fmt is a shared library; its headers hold all of it.
+# Debian's fmt is a shared library, and of this machine; its headers hold all of it.
 set(LOOPSCOPE_FMT fmt::fmt)
 get_target_property(fmt_type fmt::fmt TYPE)
-if(LOOPSCOPE_STATIC AND fmt_type STREQUAL "SHARED_LIBRARY")
+if((LOOPSCOPE_STATIC OR CMAKE_CROSSCOMPILING) AND fmt_type STREQUAL "SHARED_LIBRARY")
   set(LOOPSCOPE_FMT fmt::fmt-header-only)
 endif()
 loopscope_dependency(nlohmann_json VERSION 3.11 TAG v3.11.2 TARGET nlohmann_json::nlohmann_json

@@ -19,8 +19,10 @@
 #include "harness/cell_channel.hpp"
 #include "harness/host.hpp"
 #include "harness/posix/fork_server.hpp"
+#include "harness/posix/spawn_closing.hpp"
 #include "harness/posix/spawn_words.hpp"
 #include "loops/os/pipe.hpp"
+#include "loops/os/posix/close_on_exec.hpp"
 
 extern char** environ;
 
@@ -29,6 +31,7 @@ namespace {
 
 constexpr int kSocket = 3;  // of the server
 constexpr std::size_t kCellDescriptors = 3;
+constexpr int kPacketRoom = 64 * 1024;
 constexpr char kEnded = 'e', kReap = 'r';
 
 // /proc/<pid>/environ shows the memory that the process was started with, whatever setenv(3) does
@@ -53,16 +56,22 @@ struct SpawnActions {
   SpawnActions& operator=(const SpawnActions&) = delete;
 };
 
+#if defined(POSIX_SPAWN_SETSID)
+constexpr int kNewSession = POSIX_SPAWN_SETSID;
+#else  // the cells make sessions of their own in any case
+constexpr int kNewSession = 0;
+#endif
+
 /// Like a fresh login: default dispositions, nothing blocked, a session of its own.
-void set_attributes(SpawnActions& actions) {
+void set_attributes(SpawnActions& actions, short more_flags) {
   sigset_t set;
-  ::sigfillset(&set);
+  sigfillset(&set);
   ::posix_spawnattr_setsigdefault(&actions.attributes, &set);
-  ::sigemptyset(&set);
+  sigemptyset(&set);
   ::posix_spawnattr_setsigmask(&actions.attributes, &set);
-  ::posix_spawnattr_setflags(
-      &actions.attributes,
-      static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
+  ::posix_spawnattr_setflags(&actions.attributes,
+                             static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                kNewSession | more_flags));
 }
 
 /// An input at its end: /dev/null, or a pipe without a writer where there are no devices.
@@ -74,6 +83,17 @@ os::UniqueFd empty_input() {
 }
 
 // --- messages: one packet each
+
+/// Darwin has no SOCK_SEQPACKET, and small datagrams unless it is asked for more.
+bool open_packet_pair(int ends[2]) {
+  if (os::own_socketpair(SOCK_SEQPACKET, true, ends) == 0) return true;
+  if (errno != EPROTONOSUPPORT && errno != EPROTOTYPE && errno != ESOCKTNOSUPPORT) return false;
+  if (os::own_socketpair(SOCK_DGRAM, true, ends) != 0) return false;
+  for (int end = 0; end < 2; ++end) {
+    (void)os::set_buffer_sizes(ends[end], kPacketRoom, kPacketRoom);
+  }
+  return true;
+}
 
 union Control {  // aligned as the kernel wants it
   char bytes[CMSG_SPACE(kCellDescriptors * sizeof(int))];
@@ -96,7 +116,7 @@ ssize_t send_packet(int socket, std::string_view text, const int* descriptors = 
   }
   ssize_t sent;
   do {
-    sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+    sent = ::sendmsg(socket, &message, os::kNoSignal);
   } while (sent < 0 && errno == EINTR);
   return sent;
 }
@@ -113,7 +133,7 @@ std::optional<std::string> receive_packet(int socket, int* descriptors = nullptr
   message.msg_controllen = sizeof control;
   ssize_t size;
   do {
-    size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    size = ::recvmsg(socket, &message, os::kCloseReceived);
   } while (size < 0 && errno == EINTR);
   if (size <= 0 || (message.msg_flags & MSG_TRUNC) != 0) return std::nullopt;
   if (descriptors != nullptr) {
@@ -227,18 +247,15 @@ std::shared_mutex& copied_descriptors() {
 Result<std::unique_ptr<CellServer>> CellServer::start(const std::string& executable) {
   const std::lock_guard lock(copied_descriptors());
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return errno_error("socketpair");
-  }
+  if (!open_packet_pair(ends)) return errno_error("socketpair");
   os::UniqueFd ours(ends[0]), theirs(ends[1]);
   SpawnActions actions;
-  set_attributes(actions);
   const os::UniqueFd input = empty_input();
   if (!input) return errno_error("open", "an empty standard input");
   ::posix_spawn_file_actions_adddup2(&actions.files, input.get(), STDIN_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions.files, theirs.get(), kSocket);
   // Whoever started us may have left descriptors open; a cell counts from a known number on.
-  ::posix_spawn_file_actions_addclosefrom_np(&actions.files, kSocket + 1);
+  set_attributes(actions, close_from(actions.files, kSocket + 1));
   std::vector<std::string> arguments{executable,     "serve-cells",
                                      "--socket",     std::to_string(kSocket),
                                      "--parent-pid", std::to_string(host::process_id())};

@@ -4,23 +4,19 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#if __has_include(<sys/auxv.h>)
-#include <sys/auxv.h>
-#endif
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <shared_mutex>
 #include <string_view>
 
 #include "harness/posix/dossier.hpp"
 #include "harness/posix/fork_server.hpp"
+#include "harness/posix/parent_ties.hpp"
 #include "harness/posix/proc.hpp"
 #include "loops/os/pipe.hpp"
 
@@ -249,11 +245,7 @@ ChildReport Child::finish() {
 
 }  // namespace
 
-void adopt_orphans() {
-#ifdef PR_SET_CHILD_SUBREAPER
-  (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
-#endif
-}
+void adopt_orphans() { adopt_orphans_of_children(); }
 
 std::vector<std::string> sweep_orphans() {
   std::vector<std::string> found;
@@ -276,20 +268,6 @@ Result<ChildReport> ForkServer::run(const ChildCommand& command,
   if (const Result<void> started = child.start(); !started.ok()) return started.error();
   if (!child.watch(cancel)) return make_error(Errc::cancelled, "run");
   return child.finish();
-}
-
-Result<std::string> own_executable() {
-  std::string path = proc::link_target("/proc/self/exe");
-#ifdef AT_EXECFN
-  if (path.empty()) {  // No /proc: as whoever started it named it, from the folder of that time.
-    const auto* named = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
-    std::error_code failed;
-    if (named != nullptr) path = std::filesystem::absolute(named, failed).string();
-    if (failed) path.clear();
-  }
-#endif
-  if (path.empty()) return errno_error_of(ENOENT, "readlink", "/proc/self/exe");
-  return path;
 }
 
 }  // namespace loopscope

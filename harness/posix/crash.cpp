@@ -4,7 +4,6 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 #include <string_view>
 
 #include "harness/cell_channel.hpp"
+#include "harness/posix/thread_id.hpp"
 
 namespace loopscope::crash {
 namespace {
@@ -104,7 +104,7 @@ void on_fatal(int number, siginfo_t* info, void*) {
   line.add(",\"address\":\"0x");
   line.add_number(reinterpret_cast<std::uintptr_t>(info->si_addr), 16);
   line.add("\",\"tid\":");
-  line.add_number(static_cast<long>(::syscall(SYS_gettid)));
+  line.add_number(threads::own_id());
   line.add(",\"frames\":[");
   add_frames(line);
   line.finish("]}}");
@@ -115,7 +115,7 @@ void on_stack_wanted(int, siginfo_t*, void*) {
   const int saved = errno;
   Line line;
   line.add("{\"stack\":{\"tid\":");
-  line.add_number(static_cast<long>(::syscall(SYS_gettid)));
+  line.add_number(threads::own_id());
   line.add(",\"frames\":[");
   add_frames(line);
   line.finish("]}}");
@@ -124,13 +124,18 @@ void on_stack_wanted(int, siginfo_t*, void*) {
 
 }  // namespace
 
+#if defined(SIGRTMAX)
 int stack_signal() { return SIGRTMAX - 3; }
+#else  // one that nothing else uses, and that is ignored elsewhere
+int stack_signal() { return SIGINFO; }
+#endif
 
 void install() {
   void* warm_up[2];
   (void)::backtrace(warm_up, 2);  // loads libgcc now: not possible inside a handler
-  const stack_t stack{
-      .ss_sp = g_alternate_stack.data(), .ss_flags = 0, .ss_size = g_alternate_stack.size()};
+  stack_t stack{};  // the systems differ in the order of its members
+  stack.ss_sp = g_alternate_stack.data();
+  stack.ss_size = g_alternate_stack.size();
   (void)::sigaltstack(&stack, nullptr);
   for (const int number : kFatal) {
     struct sigaction old {};

@@ -2,7 +2,6 @@
 #include "harness/tools/descriptor_tools.hpp"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -16,14 +15,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
-#include <system_error>
 
-#include "harness/peer.hpp"
 #include "loops/base/error.hpp"
+#include "loops/os/posix/close_on_exec.hpp"
 
 namespace loopscope::tools {
 namespace {
@@ -99,18 +94,12 @@ std::string identity(os::NativeSocket fd) {
   return std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
 }
 
-std::size_t set_pipe_capacity(os::NativeSocket fd, std::size_t size_bytes) {
-  const int given = ::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(size_bytes));
-  if (given < 0) throw Failure(errno_error("fcntl(F_SETPIPE_SZ)"));
-  return static_cast<std::size_t>(given);
-}
-
 void hang_up(os::NativeSocket fd) {
   (void)::shutdown(fd, SHUT_RDWR);  // Refused where it has ended by itself.
 }
 
 void send_urgent(os::NativeSocket fd, char byte) {
-  if (::send(fd, &byte, 1, MSG_OOB | MSG_NOSIGNAL) != 1)
+  if (::send(fd, &byte, 1, MSG_OOB | os::kNoSignal) != 1)
     throw Failure(errno_error("send(MSG_OOB)"));
 }
 
@@ -130,16 +119,9 @@ void set_socket_flag(os::NativeSocket fd, SocketFlag flag, bool on) {
   }
 }
 
-void enable_error_queue(os::NativeSocket fd) {
-  const int on = 1;
-  if (::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on) != 0) {
-    throw Failure(errno_error("setsockopt(IP_RECVERR)"));
-  }
-}
-
 std::pair<os::UniqueFd, os::UniqueFd> seqpacket_pair() {
   int fds[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0) {
+  if (os::own_socketpair(SOCK_SEQPACKET, false, fds) != 0) {
     throw Failure(errno_error("socketpair(SOCK_SEQPACKET)"));
   }
   return {os::UniqueFd(fds[0]), os::UniqueFd(fds[1])};
@@ -159,7 +141,7 @@ void send_descriptor(os::NativeSocket over, os::NativeSocket sent) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &sent, sizeof(int));
-  if (::sendmsg(over, &message, MSG_NOSIGNAL) != 1) throw Failure(errno_error("sendmsg"));
+  if (::sendmsg(over, &message, os::kNoSignal) != 1) throw Failure(errno_error("sendmsg"));
 }
 
 void peek_descriptors(os::NativeSocket fd) {
@@ -171,7 +153,7 @@ void peek_descriptors(os::NativeSocket fd) {
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  (void)::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  (void)::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | os::kCloseReceived);
 }
 
 std::string terminal_modes(os::NativeSocket fd) {
@@ -186,62 +168,11 @@ void make_terminal_raw(os::NativeSocket fd) {
   if (::tcsetattr(fd, TCSANOW, &modes) != 0) throw Failure(errno_error("tcsetattr"));
 }
 
-std::size_t available_memory() {
-  std::ifstream lines("/proc/meminfo");
-  for (std::string name, unit; lines >> name;) {
-    std::size_t kibibytes = 0;
-    lines >> kibibytes;
-    std::getline(lines, unit);
-    if (name == "MemAvailable:") return kibibytes * 1024;
-  }
-  return 0;
-}
-
 ZeroPages::ZeroPages(std::size_t size) {
   void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (at == MAP_FAILED) throw Failure(errno_error("mmap"));
   bytes_ = ByteView(static_cast<const std::byte*>(at), size);
 }
 ZeroPages::~ZeroPages() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
-
-std::size_t heap_in_use() {
-  const struct mallinfo2 info = ::mallinfo2();
-  return info.uordblks + info.hblkhd;
-}
-
-namespace {
-
-/// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel
-/// wakes who joins a thread before it takes the thread off the list; meanwhile the flags, the
-/// ninth field, say PF_EXITING. The workers of an io_uring are listed too, and run only the
-/// kernel's code.
-bool is_alive(const std::filesystem::path& thread) {
-  constexpr unsigned long kExiting = 0x4;    // PF_EXITING of the kernel's include/linux/sched.h.
-  constexpr unsigned long kIoWorker = 0x10;  // PF_IO_WORKER
-  std::ifstream file(thread / "stat");
-  std::string line;
-  if (!std::getline(file, line)) return false;
-  // The name, in parentheses, may hold anything; state, ppid, pgrp, session, tty_nr and tpgid
-  // follow it.
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  std::string skipped;
-  for (int field = 0; field < 6; ++field) fields >> skipped;
-  unsigned long flags = 0;
-  fields >> flags;
-  return (flags & (kExiting | kIoWorker)) == 0;
-}
-
-}  // namespace
-
-std::size_t thread_count() {
-  std::error_code error;
-  const std::filesystem::directory_iterator threads("/proc/self/task", error);
-  if (error) {
-    throw HostLacks(make_error(Errc::not_supported, "threads of this process",
-                               "/proc/self/task cannot be read"));
-  }
-  return static_cast<std::size_t>(std::count_if(
-      begin(threads), end(threads), [](const auto& entry) { return is_alive(entry.path()); }));
-}
 
 }  // namespace loopscope::tools

@@ -2,7 +2,6 @@
 #include "harness/posix/dossier.hpp"
 
 #include <signal.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include "harness/crash.hpp"
 #include "harness/host.hpp"
 #include "harness/posix/proc.hpp"
+#include "harness/posix/thread_id.hpp"
 
 namespace loopscope {
 namespace {
@@ -54,7 +54,7 @@ Dossier interrogate(pid_t pid) {
   }
   dossier.descriptors = descriptors_of(pid);
   for (const ThreadEvidence& thread : dossier.threads) {
-    (void)::syscall(SYS_tgkill, pid, thread.tid, crash::stack_signal());
+    threads::signal(pid, thread.tid, crash::stack_signal());
   }
   return dossier;
 }

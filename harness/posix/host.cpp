@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "harness/posix/parent_ties.hpp"
 #include "harness/posix/proc.hpp"
 #include "harness/posix/symbols.hpp"
 #include "loops/os/temp_folder.hpp"
@@ -28,14 +28,6 @@ Duration cpu_time(clockid_t clock) {
   timespec time{};
   if (::clock_gettime(clock, &time) != 0) return Duration::zero();
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-// Where the kernel cannot tie a child to its parent, the child outlives a killed harness until it
-// writes to the report channel.
-void stop_with_parent() {
-#ifdef PR_SET_PDEATHSIG
-  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
 }
 
 /// The file name of this program, as frames give it.
@@ -164,7 +156,7 @@ void ensure_standard_descriptors() {
 }
 
 bool die_with_parent(long parent_pid) {
-  stop_with_parent();
+  end_with_parent();
   return parent_pid <= 0 || ::getppid() == parent_pid;
 }
 

@@ -6,13 +6,13 @@
 #include "harness/tools/job_control.hpp"
 
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 
+#include "harness/posix/parent_ties.hpp"
 #include "harness/tools/signal_tools.hpp"
 #include "loops/base/error.hpp"
 #include "loops/os/pipe.hpp"
@@ -20,14 +20,8 @@
 namespace loopscope::tools {
 namespace {
 
-void go_with_parent() {
-#ifdef PR_SET_PDEATHSIG
-  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-#endif
-}
-
 [[noreturn]] void be_the_job(const std::function<int()>& work) {
-  go_with_parent();
+  end_with_parent();
   (void)::setpgid(0, 0);
   int status = 255;
   try {
@@ -40,7 +34,7 @@ void go_with_parent() {
 
 /// false: the system refused something.
 bool lead(os::NativeSocket terminal, const std::function<int()>& work, JobStory& story) {
-  go_with_parent();
+  end_with_parent();
   if (::setsid() < 0 || ::ioctl(terminal, TIOCSCTTY, 0) != 0) return false;
   const pid_t job = ::fork();
   if (job < 0) return false;

@@ -1,10 +1,8 @@
-// Process tools over waitid, /proc, dup2 and mmap.
+// Process tools over waitid, /proc, and dup2.
 #include "harness/tools/process_tools.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,14 +21,6 @@ int look(idtype_t kind, long child, int what, siginfo_t& info) {
   } while (got < 0 && errno == EINTR);
   return got;
 }
-
-std::size_t minor_faults() {
-  rusage usage{};
-  if (::getrusage(RUSAGE_THREAD, &usage) != 0) throw PeerFailure(errno_error("getrusage"));
-  return static_cast<std::size_t>(usage.ru_minflt);
-}
-
-std::size_t page_size() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
 
@@ -79,26 +69,6 @@ void make_inheritable(os::NativeSocket fd) {
 
 std::string link_of(os::NativeSocket fd) {
   return proc::link_target("/proc/self/fd/" + std::to_string(fd));
-}
-
-TouchedMemory::TouchedMemory(std::size_t size_bytes)
-    : memory_(
-          ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
-      size_(size_bytes) {
-  if (memory_ == MAP_FAILED) throw PeerFailure(errno_error("mmap"));
-  (void)::madvise(memory_, size_, MADV_NOHUGEPAGE);  // Without huge pages there is nothing to do.
-  (void)touch();
-}
-
-TouchedMemory::~TouchedMemory() { ::munmap(memory_, size_); }
-
-std::size_t TouchedMemory::pages() const { return size_ / page_size(); }
-
-std::size_t TouchedMemory::touch() {
-  const std::size_t before = minor_faults();
-  auto* bytes = static_cast<volatile std::byte*>(memory_);
-  for (std::size_t i = 0; i < size_; i += page_size()) bytes[i] = std::byte{1};
-  return minor_faults() - before;
 }
 
 }  // namespace loopscope::tools

@@ -22,8 +22,8 @@ void leaks_signal(Context&) { ::signal(SIGUSR1, SIG_IGN); }
 
 void leaks_mask(Context&) {
   sigset_t set;
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGUSR2);
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR2);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <new>
 #include <thread>
 
+#include "harness/posix/thread_id.hpp"
 #include "loops/base/error.hpp"
 
 namespace loopscope::tools {
@@ -87,7 +87,7 @@ void raise_in_process(int signum) {
   if (::kill(::getpid(), signum) != 0) throw Failure(errno_error("kill"));
 }
 
-long thread_id() { return ::syscall(SYS_gettid); }
+long thread_id() { return threads::own_id(); }
 
 void wait_until_asleep(long thread) {
   // Twice in a row, so that a thread that only waited for a lock is rarely taken for a sleeper.

@@ -16,13 +16,14 @@
 
 #include "harness/host.hpp"
 #include "harness/posix/proc.hpp"
+#include "harness/posix/signal_name.hpp"
 #include "loops/os/signals.hpp"
 
 namespace loopscope {
 namespace {
 
 std::string signal_name(int number) {
-  const char* name = ::sigabbrev_np(number);
+  const char* name = signal_abbreviation(number);
   return name == nullptr ? "signal " + std::to_string(number) : "SIG" + std::string(name);
 }
 
@@ -85,7 +86,7 @@ void add_signals(Snapshot& items) {
   sigset_t mask;
   if (::pthread_sigmask(SIG_SETMASK, nullptr, &mask) != 0) return;
   for (int number = 1; number < os::kMaxSignal; ++number) {
-    if (::sigismember(&mask, number) == 1) {
+    if (sigismember(&mask, number) == 1) {
       items.push_back({"signal-mask", signal_name(number), "blocked"});
     }
   }

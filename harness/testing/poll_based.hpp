@@ -6,11 +6,12 @@
 
 #include "harness/testing/faulty.hpp"
 #include "loops/os/waker.hpp"
+#include "loops/selector/poll_wait.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope::testing {
 
-inline constexpr std::string_view kPollBasedWaits[] = {"ppoll"};
+inline constexpr std::string_view kPollBasedWaits[] = {kPollCall};
 
 /// What a loop over poll is made of.
 struct PollParts {

@@ -1,14 +1,10 @@
-// What Windows does not have: the scenario that asks for it is skipped, and says so.
+// What Windows does not have.
 #pragma once
 
-#include <string>
-
-#include "harness/peer.hpp"
+#include "harness/lacking.hpp"
 
 namespace loopscope::windows {
 
-[[noreturn]] inline void lacks(const std::string& what) {
-  throw HostLacks(make_error(Errc::not_supported, "Windows", "it has no " + what));
-}
+[[noreturn]] inline void lacks(const std::string& what) { system_lacks("Windows", what); }
 
 }  // namespace loopscope::windows

@@ -153,9 +153,13 @@ Result<bool> NativeLoop::remove_signal_handler(int signum) {
   return true;
 }
 
-void NativeLoop::signal_arrived(int signum) noexcept {
+void NativeLoop::mark_signal(int signum) noexcept {
   signal_pending_[static_cast<std::size_t>(signum)].store(true, std::memory_order_release);
   any_signal_.store(true, std::memory_order_release);
+}
+
+void NativeLoop::signal_arrived(int signum) noexcept {
+  mark_signal(signum);
   wake();
 }
 

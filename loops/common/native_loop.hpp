@@ -128,6 +128,9 @@ class NativeLoop : public LoopBase, protected Readiness, private os::SignalSink 
   /// The descriptor is not watched any more because it was closed: its callbacks run once, so
   /// that an operation that waits on it finds out, and it is forgotten.
   void descriptor_gone(os::NativeSocket fd);
+  /// A signal that this loop handles has arrived; poll() has to come by. In a signal handler, or
+  /// anywhere else.
+  void mark_signal(int signum) noexcept;
   /// For poll(), after the wait: queues the handlers of signals that have arrived.
   void collect_signals();
 

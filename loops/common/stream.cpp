@@ -261,7 +261,7 @@ void StreamTransport::close() {
 // --- a file after the buffer
 
 Future<std::uint64_t> StreamTransport::send_file(FileTransfer transfer) {
-  constexpr std::string_view kOp = "sendfile";
+  static constexpr std::string_view kOp = "sendfile";
   const auto refused = [this](Errc why, std::string_view detail) {
     return loop_->done_future<std::uint64_t>(make_error(why, kOp, std::string(detail)));
   };

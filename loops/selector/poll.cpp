@@ -3,14 +3,14 @@
 // Quirks handled here:
 //   poll.hup_unasked   POLLHUP and POLLERR arrive although only POLLIN was requested.
 //   poll.nval          a closed descriptor stays in the set and reports POLLNVAL for ever.
-// ppoll(2) takes nanoseconds, so nothing is rounded.
+// ppoll(2) takes nanoseconds, so nothing is rounded; where there is none, see poll_wait.hpp.
 // Source: POSIX.1-2017, poll(), sections DESCRIPTION and ERRORS; man 2 ppoll.
 #include <fcntl.h>
-#include <poll.h>
 
 #include <cerrno>
 
 #include "loops/common/tls_engine.hpp"
+#include "loops/selector/poll_wait.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 namespace loopscope {
@@ -56,11 +56,10 @@ class PollSelector final : public Selector {
     return {};
   }
   Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) override {
-    const timespec limit = to_timespec(timeout.value_or(Duration::zero()));
-    const int count = ::ppoll(slots_.data(), slots_.size(), timeout ? &limit : nullptr, nullptr);
+    const int count = poll_for(slots_.data(), static_cast<nfds_t>(slots_.size()), timeout);
     if (count < 0) {
       if (errno == EINTR) return {};  // A signal is a spurious wake-up, not a failure.
-      return errno_error("ppoll");
+      return errno_error(kPollCall);
     }
     int left = count;
     for (std::size_t i = 0; i < slots_.size() && left > 0; ++i) {
@@ -74,14 +73,14 @@ class PollSelector final : public Selector {
     }
     return {};
   }
-  std::string_view mechanism() const override { return "ppoll"; }
+  std::string_view mechanism() const override { return kPollCall; }
 
  private:
   std::vector<pollfd> slots_;
   std::vector<int> slot_of_;  // by descriptor
 };
 
-constexpr std::string_view kWaitCalls[] = {"ppoll"};
+constexpr std::string_view kWaitCalls[] = {kPollCall};
 
 }  // namespace
 
@@ -90,7 +89,7 @@ SelectorResult make_poll_selector() { return std::make_unique<PollSelector>(); }
 namespace loops {
 extern const LoopDescriptor poll_loop{.name = "poll",
                                       .family = Family::selector,
-                                      .mechanism = "ppoll",
+                                      .mechanism = kPollCall,
                                       .native = kSelectorCaps | kTlsCaps,
                                       .absences = kTlsAbsences,
                                       .wait_calls = kWaitCalls,

@@ -11,6 +11,7 @@
 #include "loops/base/result.hpp"
 #include "loops/common/readiness.hpp"
 #include "loops/os/native.hpp"
+#include "loops/os/waker.hpp"
 
 namespace loopscope {
 
@@ -41,6 +42,10 @@ class Selector {
   /// errors   The system's only. After an error the selector must be destroyed.
   /// thread   The loop's thread only. Blocks; everything else in this class returns at once.
   virtual Result<void> wait(std::optional<Duration> timeout, std::vector<Ready>& ready) = 0;
+
+  /// What wakes wait() from another thread; its descriptor is to be added. A selector that can be
+  /// woken by itself gives its own descriptor().
+  virtual Result<std::unique_ptr<os::Waker>> make_waker() { return os::make_waker(); }
 
   /// The wait call in use, as the wait monitor names it; may change when a fallback is taken.
   virtual std::string_view mechanism() const { return {}; }

@@ -15,7 +15,7 @@ SelectorLoop::SelectorLoop(const LoopOptions& options, std::unique_ptr<Selector>
 
 Result<std::unique_ptr<SelectorLoop>> SelectorLoop::make(const LoopOptions& options,
                                                          std::unique_ptr<Selector> selector) {
-  auto waker = os::make_waker();
+  auto waker = selector->make_waker();
   if (!waker.ok()) return waker.error();
   auto loop =
       std::make_unique<SelectorLoop>(options, std::move(selector), std::move(waker).value());
@@ -32,14 +32,15 @@ BackendInfo SelectorLoop::backend() const {
   info.wait_descriptor = selector_->descriptor();
   if (info.wait_descriptor != os::kInvalid)
     info.internal_descriptors.push_back(info.wait_descriptor);
-  info.internal_descriptors.push_back(waker_->descriptor());
+  if (waker_->descriptor() != info.wait_descriptor)
+    info.internal_descriptors.push_back(waker_->descriptor());
   return info;
 }
 
 // --- waiting
 
 Result<void> SelectorLoop::take_over() {
-  Result<std::unique_ptr<os::Waker>> fresh = os::make_waker();
+  Result<std::unique_ptr<os::Waker>> fresh = selector_->make_waker();
   if (!fresh.ok()) return fresh.error();
   if (Result<void> gone = selector_->remove(waker_->descriptor()); !gone.ok()) return gone;
   waker_ = std::move(fresh).value();

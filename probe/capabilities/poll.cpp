@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "loops/base/clock.hpp"
+#include "loops/os/posix/close_on_exec.hpp"
 #include "probe/probe_context.hpp"
 
 namespace loopscope::probes::poll {
@@ -16,7 +17,7 @@ namespace {
 
 FactResult present(ProbeContext& cx) {
   int ends[2];
-  if (cx.call("pipe2", ::pipe2(ends, O_CLOEXEC)) != 0) return cx.unknown();
+  if (cx.call(os::kPipeCall, os::own_pipe(ends)) != 0) return cx.unknown();
   const os::UniqueFd read(ends[0]);
   const os::UniqueFd write(ends[1]);
   (void)cx.call("write(pipe)", ::write(write.get(), "x", 1));
@@ -28,7 +29,7 @@ FactResult present(ProbeContext& cx) {
 
 FactResult hup_unasked(ProbeContext& cx) {
   int ends[2];
-  if (cx.call("pipe2", ::pipe2(ends, O_CLOEXEC)) != 0) return cx.unknown();
+  if (cx.call(os::kPipeCall, os::own_pipe(ends)) != 0) return cx.unknown();
   const os::UniqueFd read(ends[0]);
   os::UniqueFd write(ends[1]);
   write.reset();
@@ -42,7 +43,7 @@ FactResult hup_unasked(ProbeContext& cx) {
 
 FactResult nval(ProbeContext& cx) {
   int ends[2];
-  if (cx.call("pipe2", ::pipe2(ends, O_CLOEXEC)) != 0) return cx.unknown();
+  if (cx.call(os::kPipeCall, os::own_pipe(ends)) != 0) return cx.unknown();
   os::UniqueFd read(ends[0]);
   const os::UniqueFd write(ends[1]);
   pollfd slots[2] = {{.fd = read.get(), .events = POLLIN, .revents = 0},

@@ -61,7 +61,7 @@ Result<void> signal_child(int pid, int signum) {
 }
 
 Result<std::unique_ptr<ChildSignal>> listen_to_children() {
-  auto waker = make_waker();
+  auto waker = make_socketpair_waker();  // a socket is what every selector takes
   if (!waker.ok()) return waker.error();
   auto signal = std::make_unique<WokenBySigchld>(std::move(waker).value());
   if (const Result<void> opened = signal->open(); !opened.ok()) return opened.error();

@@ -56,7 +56,7 @@ Result<UniqueFd> open_path(const std::string& path, bool writable) {
 Result<FdIdentity> identity_of(NativeSocket fd) {
   struct stat about {};
   if (::fstat(fd, &about) != 0) return errno_error("fstat");
-  return FdIdentity{about.st_dev, about.st_ino};
+  return FdIdentity{static_cast<std::uint64_t>(about.st_dev), about.st_ino};
 }
 
 Result<bool> is_inheritable(NativeSocket fd) {

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "loops/os/posix/close_on_exec.hpp"
 #include "loops/os/posix/gather.hpp"
 #include "loops/os/posix/transfer.hpp"
 #include "loops/os/sockaddr_endpoint.hpp"
@@ -38,10 +39,7 @@ int native_of(AddressFamily family) {
   return AF_UNSPEC;
 }
 
-int native_of(SocketType type, bool blocking) {
-  return (type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC |
-         (blocking ? 0 : SOCK_NONBLOCK);
-}
+int native_of(SocketType type) { return type == SocketType::stream ? SOCK_STREAM : SOCK_DGRAM; }
 
 const sockaddr* raw(const Endpoint& address) {
   return static_cast<const sockaddr*>(address.data());
@@ -64,16 +62,14 @@ Result<void> set_option(NativeSocket fd, int level, int name, int value, std::st
 }  // namespace
 
 Result<UniqueFd> open_socket(AddressFamily family, SocketType type, bool blocking) {
-  UniqueFd fd(::socket(native_of(family), native_of(type, blocking), 0));
+  UniqueFd fd(own_socket(native_of(family), native_of(type), blocking));
   if (!fd) return errno_error("socket");
   return fd;
 }
 
 Result<std::pair<UniqueFd, UniqueFd>> open_socketpair(SocketType type, bool blocking) {
   int fds[2];
-  if (::socketpair(AF_UNIX, native_of(type, blocking), 0, fds) != 0) {
-    return errno_error("socketpair");
-  }
+  if (own_socketpair(native_of(type), blocking, fds) != 0) return errno_error("socketpair");
   return std::pair(UniqueFd(fds[0]), UniqueFd(fds[1]));
 }
 
@@ -124,8 +120,7 @@ Result<std::optional<std::pair<UniqueFd, Endpoint>>> accept(NativeSocket fd) {
   socklen_t size = sizeof address;
   const auto connection = retry([&] {
     size = sizeof address;
-    return ::accept4(fd, reinterpret_cast<sockaddr*>(&address), &size,
-                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return own_accept(fd, reinterpret_cast<sockaddr*>(&address), &size);
   });
   if (connection >= 0) {
     return std::optional(
@@ -133,7 +128,7 @@ Result<std::optional<std::pair<UniqueFd, Endpoint>>> accept(NativeSocket fd) {
   }
   // ECONNABORTED: the client went away between its arrival and this call; wait for the next one.
   if (would_block() || errno == ECONNABORTED) return std::optional<Accepted>();
-  return errno_error("accept4");
+  return errno_error(kAcceptCall);
 }
 
 Result<Transfer> recv(NativeSocket fd, std::span<std::byte> buffer) {
@@ -142,15 +137,15 @@ Result<Transfer> recv(NativeSocket fd, std::span<std::byte> buffer) {
 
 Result<Transfer> send(NativeSocket fd, ByteView data) {
   const std::size_t size = std::min(data.size(), kLargestTransfer);
-  return transfer(retry([&] { return ::send(fd, data.data(), size, MSG_NOSIGNAL); }), "send");
+  return transfer(retry([&] { return ::send(fd, data.data(), size, kNoSignal); }), "send");
 }
 
 Result<Transfer> sendv(NativeSocket fd, std::span<const ByteView> pieces) {
   Gathered gathered(pieces);
   msghdr message{};
   message.msg_iov = gathered.data();
-  message.msg_iovlen = gathered.count();
-  return transfer(retry([&] { return ::sendmsg(fd, &message, MSG_NOSIGNAL); }), "sendmsg");
+  message.msg_iovlen = static_cast<decltype(message.msg_iovlen)>(gathered.count());
+  return transfer(retry([&] { return ::sendmsg(fd, &message, kNoSignal); }), "sendmsg");
 }
 
 Result<Transfer> recvfrom(NativeSocket fd, std::span<std::byte> buffer, Endpoint& sender) {
@@ -168,7 +163,7 @@ Result<Transfer> sendto(NativeSocket fd, ByteView data, const Endpoint* to) {
   const sockaddr* address = to == nullptr ? nullptr : raw(*to);
   const auto size = static_cast<socklen_t>(to == nullptr ? 0 : to->size());
   return transfer(
-      retry([&] { return ::sendto(fd, data.data(), data.size(), MSG_NOSIGNAL, address, size); }),
+      retry([&] { return ::sendto(fd, data.data(), data.size(), kNoSignal, address, size); }),
       "sendto");
 }
 

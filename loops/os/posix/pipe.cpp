@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "loops/os/posix/close_on_exec.hpp"
 #include "loops/os/posix/gather.hpp"
 #include "loops/os/posix/sigpipe_guard.hpp"
 #include "loops/os/posix/transfer.hpp"
@@ -21,7 +22,7 @@ const bool kReadsAsEndedBeforeWriter = true;
 
 Result<Pipe> open_pipe() {
   int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return errno_error("pipe2");
+  if (own_pipe(fds) != 0) return errno_error(kPipeCall);
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <signal.h>
-#include <time.h>
 
 #include <cerrno>
 
 namespace loopscope::os {
+
+/// Takes one pending signal of the set away, where there is one.
+void take_pending(const sigset_t& signals) noexcept;
 
 /// Holds SIGPIPE back on this thread and swallows the one that a write may have raised, so that
 /// neither the process nor its dispositions notice. For calls that have no MSG_NOSIGNAL.
@@ -23,11 +25,7 @@ class SigpipeGuard {
   ~SigpipeGuard() {
     if (was_pending_) return;
     const int saved = errno;
-    if (raised_) {
-      const timespec none{0, 0};
-      while (sigtimedwait(&only_, nullptr, &none) < 0 && errno == EINTR) {
-      }
-    }
+    if (raised_) take_pending(only_);
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = saved;
   }

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "loops/os/net.hpp"
+#include "loops/os/posix/close_on_exec.hpp"
 #include "loops/os/waker.hpp"
 
 namespace loopscope::os {
@@ -19,7 +20,7 @@ class SocketpairWaker final : public Waker {
     const int saved = errno;
     const char byte = 0;
     // EAGAIN: the channel is full, and so the other end readable.
-    while (::send(write_.get(), &byte, 1, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    while (::send(write_.get(), &byte, 1, kNoSignal) < 0 && errno == EINTR) {
     }
     errno = saved;
   }

@@ -1,4 +1,5 @@
-// No wait monitor on Windows: an executable cannot put itself before the functions of a DLL.
+// No wait monitor: an executable cannot put itself before the functions of a DLL, and on the BSDs
+// nobody has written one yet.
 #include "harness/wait_monitor.hpp"
 
 namespace loopscope::waits {

@@ -1,4 +1,4 @@
-// Error queues of sockets: Winsock has none.
+// Error queues of sockets: only Linux has them.
 #include "loops/os/net.hpp"
 
 namespace loopscope::os {
