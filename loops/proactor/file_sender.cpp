@@ -1,4 +1,4 @@
-// Pieces of files: from the file into a pipe, from the pipe into the descriptor.
+// Pieces of files: by one call, or from the file into a pipe and from the pipe into the descriptor.
 #include "loops/proactor/file_sender.hpp"
 
 #include <algorithm>
@@ -18,13 +18,13 @@ bool is_refusal(const std::error_code& error) {
 
 }  // namespace
 
-class FileSender::Splice final : public LoopOperation {
+class FileSender::Move final : public LoopOperation {
  public:
   using Ended = void (FileSender::*)(const Completion&);
-  Splice(std::shared_ptr<FileSender> owner, os::NativeSocket from, os::NativeSocket into_fd,
-         std::size_t bytes, Ended ended)
-      : LoopOperation(Kind::splice, from), owner_(std::move(owner)), ended_(ended) {
-    to = into_fd;
+  Move(std::shared_ptr<FileSender> owner, Kind by, os::NativeSocket one, os::NativeSocket other,
+       std::size_t bytes, Ended ended)
+      : LoopOperation(by, one), owner_(std::move(owner)), ended_(ended) {
+    to = other;
     count = bytes;
   }
 
@@ -63,8 +63,10 @@ void FileSender::send_piece(std::shared_ptr<FileTransfer> transfer, Then then) {
   given_up_ = false;
   if (transfer_->complete()) {
     finish(true);
+  } else if (!native_) {
+    read_and_send();
   } else {
-    native_ ? fill() : read_and_send();
+    is_socket_&& loop_.transmits_files() ? transmit() : fill();
   }
 }
 
@@ -72,6 +74,32 @@ void FileSender::give_up() {
   if (!busy()) return;
   given_up_ = true;
   if (current_) loop_.cancel(*current_);
+}
+
+void FileSender::transmit() {
+  const auto move = std::make_shared<Move>(shared_from_this(), Operation::Kind::transmit, out_,
+                                           transfer_->source(), transfer_->next(kPipeful),
+                                           &FileSender::transmitted);
+  move->offset = transfer_->position();
+  start(move);
+}
+
+void FileSender::transmitted(const Completion& completion) {
+  if (completion.count > 0) {
+    if (const Result<void> counted = transfer_->advance(completion.count); !counted.ok()) {
+      finish(counted.error());
+      return;
+    }
+  }
+  if (given_up_) {
+    finish(false);
+  } else if (!completion.ok() && is_refusal(completion.error)) {
+    refused();
+  } else if (!completion.ok()) {
+    finish(Error{completion.error, "sendfile", {}});
+  } else {
+    finish(completion.count == 0 || transfer_->complete());
+  }
 }
 
 void FileSender::fill() {
@@ -84,8 +112,8 @@ void FileSender::fill() {
     pipe_ = std::move(opened).value();
   }
   const auto splice =
-      std::make_shared<Splice>(shared_from_this(), transfer_->source(), pipe_.write.get(),
-                               transfer_->next(kPipeful), &FileSender::filled);
+      std::make_shared<Move>(shared_from_this(), Operation::Kind::splice, transfer_->source(),
+                             pipe_.write.get(), transfer_->next(kPipeful), &FileSender::filled);
   splice->offset = transfer_->position();
   start(splice);
 }
@@ -119,8 +147,8 @@ void FileSender::refused() {
 }
 
 void FileSender::drain() {
-  start(std::make_shared<Splice>(shared_from_this(), pipe_.read.get(), out_, in_pipe_,
-                                 &FileSender::drained));
+  start(std::make_shared<Move>(shared_from_this(), Operation::Kind::splice, pipe_.read.get(), out_,
+                               in_pipe_, &FileSender::drained));
 }
 
 /// Also when the bytes were read and not spliced: then they never were in the pipe.

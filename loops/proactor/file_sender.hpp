@@ -10,7 +10,7 @@
 
 namespace loopscope {
 
-/// The system moves them, through a pipe; where it cannot, they are read and sent.
+/// The system moves them, by one call or through a pipe; where it cannot, they are read and sent.
 ///
 /// thread  The loop's. lifetime  One that is busy is kept by its operation.
 class FileSender : public std::enable_shared_from_this<FileSender> {
@@ -28,9 +28,11 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
   void give_up();
 
  private:
-  class Splice;
+  class Move;
   class Send;
 
+  void transmit();
+  void transmitted(const Completion& completion);
   void fill();
   void refused();
   void released();

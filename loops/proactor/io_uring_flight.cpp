@@ -118,6 +118,8 @@ void Flight::fill(io_uring_sqe& entry, const Abilities& abilities, Memory& memor
     }
     case Kind::poll:
       break;  // never without a step of its own
+    case Kind::transmit:
+      break;  // never: see transmits_files()
   }
   if (in_worker_) entry.flags |= IOSQE_ASYNC;
 }

@@ -129,6 +129,7 @@ class IocpProactor final : public Proactor {
   void request_cancel(Operation& operation) override;
   Result<void> flush() override { return {}; }
   Result<void> wait(std::optional<Duration> timeout) override;
+  bool transmits_files() const override { return true; }
   void wake() noexcept override {
     if (!woken_.exchange(true)) (void)::PostQueuedCompletionStatus(port(), 0, 0, nullptr);
   }
@@ -153,6 +154,7 @@ class IocpProactor final : public Proactor {
   std::error_code begin_accept(Flight& flight);
   std::error_code begin_connect(Flight& flight);
   std::error_code begin_poll(Flight& flight);
+  std::error_code begin_transmit(Flight& flight);
   /// A completion packet of our own, for what no call completes.
   std::error_code post(Flight& flight, std::error_code code = {});
 
@@ -282,10 +284,12 @@ std::error_code IocpProactor::begin_kind(Flight& flight) {
       return begin_connect(flight);
     case Operation::Kind::poll:
       return begin_poll(flight);
+    case Operation::Kind::transmit:
+      return begin_transmit(flight);
     case Operation::Kind::splice:
       break;
   }
-  return {ENOSYS, errno_category()};  // Windows moves nothing between two handles by itself.
+  return {ENOSYS, errno_category()};  // Into a socket alone Windows moves files by itself.
 }
 
 std::error_code IocpProactor::begin_receive(Flight& flight) {
@@ -414,6 +418,31 @@ std::error_code IocpProactor::begin_poll(Flight& flight) {
   return asked < 0 ? code_of_status(asked) : std::error_code();
 }
 
+/// TransmitFile wants to know how much there is: nought would mean the whole file.
+std::error_code IocpProactor::begin_transmit(Flight& flight) {
+  const Operation& operation = *flight.operation;
+  const auto transmit = extension<LPFN_TRANSMITFILE>(socket_of(operation), WSAID_TRANSMITFILE);
+  if (transmit == nullptr) return {ENOSYS, errno_category()};
+  LARGE_INTEGER size{};
+  if (::GetFileSizeEx(os::handle_of(operation.to), &size) == 0) {
+    return os::code_of_windows(::GetLastError());
+  }
+  const std::uint64_t offset = operation.offset.value_or(0);
+  const auto whole = static_cast<std::uint64_t>(size.QuadPart);
+  const std::uint64_t left = std::min<std::uint64_t>(
+      whole - std::min(whole, offset), std::min(operation.count, os::kLargestTransfer));
+  if (left == 0) return post(flight);
+  flight.overlapped.Offset = static_cast<DWORD>(offset);
+  flight.overlapped.OffsetHigh = static_cast<DWORD>(offset >> 32);
+  if (transmit(socket_of(operation), os::handle_of(operation.to), static_cast<DWORD>(left), 0,
+               &flight.overlapped, nullptr, 0) != 0) {
+    return {};
+  }
+  const int error = ::WSAGetLastError();
+  if (error == WSA_IO_PENDING || error == ERROR_IO_PENDING) return {};
+  return os::code_of_windows(static_cast<unsigned long>(error));
+}
+
 // --- ending
 
 std::optional<Completion> IocpProactor::again(Flight& flight, Completion otherwise) {
@@ -452,6 +481,8 @@ std::optional<Completion> IocpProactor::end(Flight& flight, std::error_code erro
       return end_connect(flight, error);
     case Operation::Kind::poll:
       return end_poll(flight, error);
+    case Operation::Kind::transmit:
+      return Completion{.count = count, .error = error};
     case Operation::Kind::splice:
       break;
   }

@@ -78,6 +78,8 @@ class Operation {
     poll,          // fd, readable, writable; one event, level-triggered
     splice,        // fd (a pipe, or a file from offset on), to, count; one of both is a pipe, which
                    // nobody else uses meanwhile; moves what there is, 0 bytes at the end
+    transmit,      // fd (a connected socket), to (a file), offset, count: sends all of it, less
+                   // where the file ends, 0 bytes at the end; only where transmits_files()
   };
 
   explicit Operation(Kind of, os::NativeSocket descriptor) : kind(of), fd(descriptor) {}
@@ -96,9 +98,9 @@ class Operation {
                           // A proactor may not know how: see `more`. io_uring asks again by itself
                           // where the system ends it, and waits where no buffer is free
   bool readable = false, writable = false;  // poll: asked for; afterwards what it is
-  os::NativeSocket to = os::kInvalid;       // splice
-  std::optional<std::uint64_t> offset{};    // splice: of the file; nullopt: a pipe
-  std::size_t count = 0;                    // splice
+  os::NativeSocket to = os::kInvalid;       // splice, transmit
+  std::optional<std::uint64_t> offset{};    // splice, transmit: of the file; nullopt: a pipe
+  std::size_t count = 0;                    // splice, transmit
   std::span<std::byte> into{};              // receive, receive_from
   std::vector<ByteView> pieces{};           // send; at most os::kMostPieces
   Endpoint address{};
@@ -139,6 +141,9 @@ class Proactor {
   virtual Result<void> wait(std::optional<Duration> timeout) = 0;
   /// Makes a wait, or the next one, return soon. Any thread, async-signal-safe.
   virtual void wake() noexcept = 0;
+
+  /// Whether Kind::transmit is known: files go into sockets by one call, else through a pipe.
+  virtual bool transmits_files() const { return false; }
 
   /// The wait call in use, as the wait monitor names it.
   virtual std::string_view mechanism() const = 0;

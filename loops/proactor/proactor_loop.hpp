@@ -37,6 +37,8 @@ class ProactorLoop : public NativeLoop {
   /// Asks for its end and lets the system know at once: what it can cancel has let go of its
   /// descriptor afterwards. done() still comes. No effect on one that is not in flight.
   void cancel(LoopOperation& operation);
+  /// As Proactor::transmits_files; false when the loop has closed.
+  bool transmits_files() const { return proactor_ && proactor_->transmits_files(); }
   /// Queues a callback behind what became ready before. For done().
   void queue(Callback callback) { ready_.push(std::move(callback)); }
 
