@@ -22,32 +22,38 @@ constexpr LimitFact kFileFacts[] = {{"poll.kind_matrix", kTable, "regular"},
                                     {"fs.async.readiness_of_regular", kShown},
                                     {"uring.file"},
                                     {"aio.linux_native"},
-                                    {"aio.posix"}};
+                                    {"aio.posix"},
+                                    {"iocp.file"}};
 constexpr LimitScenario kFileScenarios[] = {{"rw.regular_file", kShows},
                                             {"rw.devnull_devzero", kShows}};
 constexpr LimitScenario kPipeFileScenarios[] = {{"pipe.regular_file_refused", kRefuses},
                                                 {"pipe.stdin_is_file_or_null", kShows}};
 constexpr LimitFact kUnixWin[] = {{"unix.win.af_unix"}};
-constexpr LimitScenario kUnixWinScenarios[] = {{"unix.windows"}};
+constexpr LimitScenario kUnixWinScenarios[] = {{"unix.stream.echo"}};
 constexpr LimitFact kCtrl[] = {{"console.win.ctrl_handler"}};
-constexpr LimitScenario kCtrlScenarios[] = {{"sig.windows_ctrl_handler"}, {"sig.interrupt_ctrl_c"}};
+constexpr LimitScenario kCtrlScenarios[] = {{"sig.interrupt_ctrl_c"}};
 constexpr LimitFact kChildWait[] = {{"proc.win.wait_via_iocp"}};
 constexpr LimitScenario kChildScenarios[] = {{"proc.exit_code"}, {"proc.foreign_children"}};
 constexpr LimitFact kSelectMax[] = {{"select.win.max_sockets", kShown}};
-constexpr LimitScenario kSelectMaxScenarios[] = {{"limit.select.windows_512", kRefuses},
-                                                 {"limit.select.fd_above_1024_others"}};
+constexpr LimitScenario kSelectMaxScenarios[] = {{"limit.select.count_512"},
+                                                 {"limit.watched_2000"}};
 constexpr LimitFact kWinPipe[] = {{"pipe.win.overlapped_anonymous"}};
 constexpr LimitScenario kObjectScenarios[] = {{"rw.object_types"}};
-constexpr LimitScenario kWinPipeScenarios[] = {{"pipe.windows.named_server"},
+constexpr LimitScenario kWinPipeScenarios[] = {{"pipe.read.basic_eof"},
                                                {"pipe.windows.broken_is_eof"}};
 constexpr LimitScenario kProcScenarios[] = {{"proc.exit_code"}, {"proc.output_before_exit"}};
-constexpr LimitScenario kTlsScenarios[] = {{"tls.echo_large"}, {"tls.proactor"}};
-constexpr LimitScenario kUdpScenarios[] = {{"udp.roundtrip.v4_v6"}, {"udp.connreset_win"}};
+// TLS goes over whatever moves bytes, and datagrams over their own call.
+constexpr LimitFact kStreamCalls[] = {{"iocp.connectex"}, {"iocp.acceptex"}};
+constexpr LimitFact kDatagramCalls[] = {{"iocp.wsarecvmsg"}};
+constexpr LimitScenario kTlsScenarios[] = {{"tls.echo_large"}, {"tls.start_tls.client"}};
+constexpr LimitScenario kUdpScenarios[] = {{"udp.roundtrip.v4_v6"}, {"udp.refused_survives"}};
 constexpr LimitFact kAfd[] = {{"afd.poll"}};
-constexpr LimitScenario kProactorReaders[] = {{"rw.proactor_has_readers"}};
-constexpr LimitScenario kOverlapped[] = {{"pipe.windows.overlapped_only", kShows}};
+constexpr LimitScenario kProactorReaders[] = {{"rw.level_triggered"}, {"rw.writer.immediate"}};
+constexpr LimitScenario kOverlapped[] = {{"pipe.windows.overlapped_only"}};
 constexpr LimitFact kWinClock[] = {{"clock.monotonic.resolution", kShown},
                                    {"timer.win.tick", kShown},
+                                   {"timer.win.timeBeginPeriod_effect", kShown},
+                                   {"iocp.timer_latency", kShown},
                                    {"timer.win.high_resolution_waitable", kShown}};
 constexpr LimitScenario kClockScenarios[] = {{"timer.never_early"}, {"timer.resolution.reported"}};
 constexpr LimitFact kPty[] = {{"tty.openpty"}, {"poll.kind_matrix", kTable, "pty"}};
@@ -111,22 +117,10 @@ constexpr Limit kLimits[] = {
     {"C9", "SelectorEventLoop on Windows has no subprocesses.", "Windows", "3.4 to 3.15", kWindows,
      kChildWait, kProcScenarios,
      "Not lifted; since 3.8 the default loop is the proactor, which has them.", "selector"},
-    {"C10",
-     "ProactorEventLoop has no SSL.",
-     "Windows",
-     "3.4",
-     kOldPage,
-     {},
-     kTlsScenarios,
-     "Lifted in 3.5.",
-     "proactor"},
-    {"C11",
-     "ProactorEventLoop has no create_datagram_endpoint().",
-     "Windows",
-     "3.4 to 3.7",
-     kWindows,
-     {},
-     kUdpScenarios,
+    {"C10", "ProactorEventLoop has no SSL.", "Windows", "3.4", kOldPage, kStreamCalls,
+     kTlsScenarios, "Lifted in 3.5.", "proactor"},
+    {"C11", "ProactorEventLoop has no create_datagram_endpoint().", "Windows", "3.4 to 3.7",
+     kWindows, kDatagramCalls, kUdpScenarios,
      "Lifted in 3.8 (bpo-29883), for IPv6 in 3.8.3 (bpo-39148); errors after an unreachable port "
      "were mended later (gh-91227, gh-127057).",
      "proactor"},
@@ -141,13 +135,8 @@ constexpr Limit kLimits[] = {
      "Windows", "3.4 to 3.15", kWindows, kWinClock, kClockScenarios,
      "The sentence mixes the clock with the waits: newer CPython reads a finer clock, the waits "
      "still tick."},
-    {"C15",
-     "On Windows only ProactorEventLoop has subprocesses.",
-     "Windows",
-     "3.7 to 3.15",
-     kWindowsChildren,
-     {},
-     kProcScenarios,
+    {"C15", "On Windows only ProactorEventLoop has subprocesses.", "Windows", "3.7 to 3.15",
+     kWindowsChildren, kChildWait, kProcScenarios,
      "The proactor became the default in 3.8 (bpo-34687)."},
     {"C16", "Character devices such as terminals work on macOS from 10.9 on, not on 10.5 or older.",
      "macOS", "3.4 to 3.6", kOldMac, kPty, kPtyScenarios, "The sentence was dropped in 3.7."},
