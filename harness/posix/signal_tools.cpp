@@ -22,6 +22,8 @@ namespace loopscope::tools {
 const int kUserSignal = SIGUSR1;
 const int kOtherSignal = SIGUSR2;
 const int kBrokenPipeSignal = SIGPIPE;
+const int kHangupSignal = SIGHUP, kStopSignal = SIGSTOP, kContinueSignal = SIGCONT;
+const int kChildSignal = SIGCHLD;
 
 namespace {
 

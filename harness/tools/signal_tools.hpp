@@ -12,6 +12,8 @@ namespace loopscope::tools {
 extern const int kUserSignal, kOtherSignal;
 /// SIGPIPE; 0 where writing to a broken pipe raises no signal.
 extern const int kBrokenPipeSignal;
+/// SIGHUP, SIGSTOP, SIGCONT and SIGCHLD; 0 where there are none.
+extern const int kHangupSignal, kStopSignal, kContinueSignal, kChildSignal;
 
 /// Sends a signal to the calling thread; its handler has run when this returns.
 void raise_here(int signum);

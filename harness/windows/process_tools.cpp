@@ -4,39 +4,57 @@
 #include "harness/host.hpp"
 #include "harness/windows/lacking.hpp"
 #include "harness/windows/system_table.hpp"
-#include "loops/os/windows/children.hpp"
 #include "loops/os/windows/winsock.hpp"
 
 namespace loopscope::tools {
 
-void wait_until_some_child_ended() { windows::lacks("waitid"); }
+namespace {
+
+/// A handle of one's own; not valid when nobody has one any more.
+os::UniqueFd opened(long process) {
+  return os::UniqueFd(
+      os::checked_native(::OpenProcess(SYNCHRONIZE, FALSE, static_cast<DWORD>(process))));
+}
+
+bool is_own_child(const windows::Process& process) {
+  return process.parent == ::GetCurrentProcessId() && process.name != "conhost.exe";
+}
+
+}  // namespace
+
+void wait_until_some_child_ended() {
+  std::vector<os::UniqueFd> kept;
+  std::vector<HANDLE> handles;
+  for (const windows::Process& process : windows::processes()) {
+    if (!is_own_child(process) || handles.size() == MAXIMUM_WAIT_OBJECTS) continue;
+    kept.push_back(opened(static_cast<long>(process.id)));
+    if (kept.back()) handles.push_back(os::handle_of(kept.back().get()));
+  }
+  if (handles.empty()) return;  // An end of which nothing is left.
+  (void)::WaitForMultipleObjects(static_cast<DWORD>(handles.size()), handles.data(), FALSE,
+                                 INFINITE);
+}
 
 bool wait_until_ended(long child) {
-  const os::UniqueFd process = os::child_handle(static_cast<int>(child));
+  const os::UniqueFd process = opened(child);
   if (!process) return false;
   (void)::WaitForSingleObject(os::handle_of(process.get()), INFINITE);
   return true;
 }
 
 bool has_ended(long child) {
-  const os::UniqueFd process = os::child_handle(static_cast<int>(child));
+  const os::UniqueFd process = opened(child);
   return process && ::WaitForSingleObject(os::handle_of(process.get()), 0) == WAIT_OBJECT_0;
 }
 
 void wait_until_stopped(long) { windows::lacks("SIGSTOP"); }
 
-void wait_until_gone(long process) {
-  HANDLE handle = ::OpenProcess(SYNCHRONIZE, FALSE, static_cast<DWORD>(process));
-  if (handle == nullptr) return;
-  (void)::WaitForSingleObject(handle, INFINITE);
-  ::CloseHandle(handle);
-}
+void wait_until_gone(long process) { (void)wait_until_ended(process); }
 
 std::size_t child_count() {
   std::size_t count = 0;
   for (const windows::Process& process : windows::processes()) {
-    const bool ours = process.parent == ::GetCurrentProcessId();
-    if (ours && process.name != "conhost.exe") ++count;
+    if (is_own_child(process)) ++count;
   }
   return count;
 }

@@ -35,6 +35,7 @@ Handler handler_of(int signum) {
 const int kUserSignal = SIGTERM;
 const int kOtherSignal = SIGBREAK;
 const int kBrokenPipeSignal = 0;
+const int kHangupSignal = 0, kStopSignal = 0, kContinueSignal = 0, kChildSignal = 0;
 
 void raise_here(int signum) {
   if (std::raise(signum) != 0) windows::lacks("signal " + std::to_string(signum));

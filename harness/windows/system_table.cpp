@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <span>
 
 #include "loops/os/windows/winsock.hpp"
 // After windows.h.

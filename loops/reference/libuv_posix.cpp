@@ -25,6 +25,8 @@ os::NativeSocket descriptor_of(const uv_handle_t* handle) {
 FileNumber::FileNumber(os::NativeSocket fd) : file_(fd) {}
 FileNumber::~FileNumber() = default;
 
+unsigned fit_words(std::vector<std::string>&) { return 0; }
+
 Result<void> ChildStreams::check(const os::SpawnRequest&) { return {}; }
 
 /// One entry for each number up to the highest passed one; what is not passed stays closed.

@@ -35,17 +35,19 @@ class UvChildren final : public Children {
       return make_error(Errc::not_supported, "uv_spawn", "libuv knows no process groups");
     }
     if (Result<void> may = ChildStreams::check(request); !may.ok()) return may.error();
-    std::vector<char*> argv = pointers(request.argv), environment;
+    std::vector<std::string> words = request.argv;
+    const unsigned flags = fit_words(words);
+    std::vector<char*> argv = pointers(words), environment;
     ChildStreams streams(request);
     uv_process_options_t options{};
-    options.file = request.executable.empty() ? argv.front() : request.executable.c_str();
+    options.file = (request.executable.empty() ? request.argv.front() : request.executable).c_str();
     options.args = argv.data();
     if (request.environment) {
       environment = pointers(*request.environment);
       options.env = environment.data();
     }
     if (!request.directory.empty()) options.cwd = request.directory.c_str();
-    if (request.new_session) options.flags = UV_PROCESS_DETACHED;
+    options.flags = flags | (request.new_session ? unsigned{UV_PROCESS_DETACHED} : 0U);
     options.stdio = streams.all().data();
     options.stdio_count = static_cast<int>(streams.all().size());
     options.exit_cb = [](uv_process_t* handle, std::int64_t code, int signum) {

@@ -43,6 +43,10 @@ class FileNumber {
   bool kept_ = false;
 };
 
+/// The flags of uv_spawn for these words, which are changed where libuv has to hand them on as they
+/// stand: those of a shell.
+unsigned fit_words(std::vector<std::string>& argv);
+
 /// The streams of a child as uv_spawn takes them; what was opened for it is closed with this.
 class ChildStreams {
  public:

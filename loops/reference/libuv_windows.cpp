@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <iterator>
 
+#include "loops/os/windows/shell.hpp"
 #include "loops/os/windows/winsock.hpp"
 #include "loops/reference/libuv_loop.hpp"
 #include "loops/reference/libuv_system.hpp"
@@ -125,6 +126,13 @@ os::NativeSocket descriptor_of(const uv_handle_t* handle) {
 FileNumber::FileNumber(os::NativeSocket fd) : file_(second_number(fd)), kept_(file_ >= 0) {}
 FileNumber::~FileNumber() {
   if (kept_) (void)::_close(file_);
+}
+
+unsigned fit_words(std::vector<std::string>& argv) {
+  if (!os::is_for_shell(argv)) return 0;
+  argv.front() = '"' + argv.front() + '"';
+  argv.back() = '"' + argv.back() + '"';
+  return UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS;
 }
 
 Result<void> ChildStreams::check(const os::SpawnRequest& request) {

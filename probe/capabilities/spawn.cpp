@@ -153,7 +153,7 @@ FactResult runs_a_shell(ProbeContext& cx) {
 }
 
 constexpr Fact kFacts[] = {
-    {"proc.shell", "Does /bin/sh run a command?", "POSIX.1-2017 system()", runs_a_shell,
+    {"proc.shell", "Does the shell run a command?", "POSIX.1-2017 system()", runs_a_shell,
      "subprocess_shell"},
     {"posix_spawn.setsid", "Can posix_spawn start a new session?",
      "man 3 posix_spawn, POSIX_SPAWN_SETSID", setsid_flag, "start_new_session without fork"},

@@ -10,8 +10,8 @@ std::span<const PlatformAnswer> platform_answers() {
     std::vector<PlatformAnswer> joined;
     for (const auto part :
          {windows::completion_answers(), windows::file_answers(), windows::host_answers(),
-          windows::process_answers(), windows::readiness_answers(), windows::socket_answers(),
-          windows::timer_answers()}) {
+          windows::process_answers(), windows::readiness_answers(), windows::shell_answers(),
+          windows::socket_answers(), windows::timer_answers()}) {
       joined.insert(joined.end(), part.begin(), part.end());
     }
     return joined;

@@ -12,6 +12,7 @@ std::span<const PlatformAnswer> file_answers();
 std::span<const PlatformAnswer> host_answers();
 std::span<const PlatformAnswer> process_answers();
 std::span<const PlatformAnswer> readiness_answers();
+std::span<const PlatformAnswer> shell_answers();
 std::span<const PlatformAnswer> socket_answers();
 std::span<const PlatformAnswer> timer_answers();
 

@@ -23,7 +23,7 @@ void bad_sources(Context& cx) {
   const os::Pipe pipe = cx.pipe();
   const os::UniqueFd directory = tools::open_directory(cx.temp_dir());
   const os::UniqueFd write_only = tools::open_path(cx.temp_path("numbered"), tools::Access::write);
-  const int closed = os::duplicate(good.fd.get()).value().get();
+  const os::NativeSocket closed = os::duplicate(good.fd.get()).value().get();
   const std::vector<os::NativeSocket> before = cx.open_descriptors();
   const auto attempt = [&](os::NativeSocket file, std::uint64_t offset,
                            std::optional<std::uint64_t> count) {

@@ -5,6 +5,7 @@
 #include "harness/scenarios/steps.hpp"
 #include "harness/scenarios/subprocess/process_recorder.hpp"
 #include "harness/tools/process_tools.hpp"
+#include "loops/os/child.hpp"
 
 namespace loopscope::scenarios::proc_ending {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 bool harmless(const Result<void>& sent) { return sent.ok() || sent.error().is_errno(ESRCH); }
 
 void too_late_to_kill(Context& cx) {
-  Gated gated(cx, "exit 6");
+  Gated gated(cx, 6);
   const Child& child = gated.child;
   gated.open();
   tools::wait_until_ended(child->get_pid());
@@ -20,7 +21,7 @@ void too_late_to_kill(Context& cx) {
   cx.equal(finish(cx, child), 6, "the return code is the child's own");
   cx.is_true(harmless(child->kill()), "kill afterwards does nothing");
   cx.is_true(harmless(child->terminate()), "so does terminate");
-  cx.is_true(harmless(child->send_signal(SIGHUP)), "and send_signal");
+  cx.is_true(harmless(child->send_signal(SIGINT)), "and send_signal");
   cx.equal(child->get_returncode().value_or(999), 6, "the return code stays");
 }
 
@@ -30,7 +31,7 @@ void cancelled_start(Context& cx) {
   for (int turns = 0; turns < 6; ++turns) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     ProcessOptions options;
-    options.argv = {"/bin/sleep", "1000"};  // does not end by itself when its pipes close
+    options.argv = tools::sleeping();  // does not end by itself when its pipes close
     auto made = cx.loop().subprocess_exec([&] { return seen; }, options);
     for (int i = 0; i < turns && !made.done(); ++i) cx.run_once();
     if (made.done()) {  // too late: an ordinary child
@@ -47,10 +48,10 @@ void cancelled_start(Context& cx) {
 }
 
 void close_kills(Context& cx) {
-  const Child running = start(cx, {"/bin/sleep", "1000"});
+  const Child running = start(cx, tools::sleeping());
   running->close();
   cx.is_true(running->is_closing(), "it is closing at once");
-  cx.equal(finish(cx, running), -SIGKILL, "the return code of the running child");
+  ended_by(cx, finish(cx, running), os::kKillSignal, "the return code of the running child");
   cx.equal(running.seen->exited, 1u, "calls of process_exited");
 
   const auto seen = std::make_shared<ProcessRecorder>(cx);
@@ -58,7 +59,8 @@ void close_kills(Context& cx) {
     auto* process = dynamic_cast<SubprocessTransport*>(seen->transport);
     std::dynamic_pointer_cast<Transport>(process->get_pipe_transport(1))->pause_reading();
   };
-  const Child ended = start_shell(cx, "echo unread; exit 3", {}, seen);
+  const Child ended = start_shell(
+      cx, tools::command({tools::step::write("unread"), tools::step::exit(3)}), {}, seen);
   cx.run_until([&] { return seen->exited > 0; });
   cx.equal(seen->lost, 0u, "calls of connection_lost before close()");
   ended->close();
@@ -73,7 +75,7 @@ void loop_closes_first(Context& cx) {
   loop->set_log_sink([&](LogLevel, std::string_view) { ++words; });
   loop->set_exception_handler([&](EventLoop&, const ExceptionContext&) { ++words; });
   ProcessOptions options;
-  options.argv = {"/bin/cat"};
+  options.argv = tools::copying();
   const Child running = start(cx, *loop, options);
   const auto unseen = std::make_shared<ProcessRecorder>(cx);
   auto starting = loop->subprocess_exec([&] { return unseen; }, options);

@@ -16,8 +16,9 @@ void exit_codes(Context& cx) {
     cx.equal(finish(cx, child), code, "the return code");
     cx.equal(child.seen->exited, 1u, "calls of process_exited");
   }
-  for (const int signum : {SIGTERM, SIGKILL, SIGHUP}) {
-    const Child child = start_shell(cx, "kill -" + std::to_string(signum) + " $$", quiet());
+  for (const int signum : tools::kEndingSignals) {
+    const std::string command = tools::command({tools::step::end_by_signal(signum)});
+    const Child child = start_shell(cx, command, quiet());
     cx.equal(finish(cx, child), -signum, "the return code of a child that a signal ended");
   }
 }
@@ -29,7 +30,8 @@ void end_together(Context& cx) {
   for (int code = 1; code <= 60; ++code) {
     ProcessOptions options = quiet();
     options.std_in = Stdio::descriptor(gate.read.get());
-    children.push_back(start_shell(cx, "read line; exit " + std::to_string(code), options));
+    const std::string command = tools::command({tools::step::read_line(), tools::step::exit(code)});
+    children.push_back(start_shell(cx, command, options));
   }
   gate.write.reset();  // The end of the input is the signal to go, for all at once.
   int code = 0;
@@ -46,7 +48,7 @@ void thousand_short(Context& cx) {
     for (unsigned i = 0; i < kWave; ++i) {
       seen.push_back(std::make_shared<ProcessRecorder>(cx));
       ProcessOptions options = quiet();
-      options.argv = {"/bin/true"};
+      options.argv = tools::ending();
       made.push_back(cx.loop().subprocess_exec([&] { return seen.back(); }, options));
     }
     for (unsigned i = 0; i < kWave; ++i) {
@@ -71,11 +73,13 @@ void faster_than_its_watcher(Context& cx) {
 }
 
 void stolen_status(Context& cx) {
+  if (!tools::kForks)
+    cx.skip("the status of a child is for whoever has its handle, again and again");
   unsigned warnings = 0;
   cx.loop().set_log_sink([&](LogLevel level, std::string_view) {
     if (level == LogLevel::warning) ++warnings;
   });
-  Gated gated(cx, "exit 3");
+  Gated gated(cx, 3);
   const Child& child = gated.child;
   gated.open();
   cx.equal(tools::wait_for_child(child->get_pid()), 3, "what the thief gets");
@@ -89,8 +93,8 @@ void stolen_status(Context& cx) {
 /// SIGCHLD as a program may have set it, for a scope.
 class Sigchld {
  public:
-  explicit Sigchld(void (*handler)(int)) : before_(std::signal(SIGCHLD, handler)) {}
-  ~Sigchld() { std::signal(SIGCHLD, before_); }
+  explicit Sigchld(void (*handler)(int)) : before_(std::signal(tools::kChildSignal, handler)) {}
+  ~Sigchld() { std::signal(tools::kChildSignal, before_); }
   Sigchld(const Sigchld&) = delete;
   Sigchld& operator=(const Sigchld&) = delete;
 
@@ -99,6 +103,7 @@ class Sigchld {
 };
 
 void sigchld_ignored(Context& cx) {
+  if (tools::kChildSignal == 0) cx.skip("no signal tells of the end of a child");
   const Sigchld ignored(SIG_IGN);
   const Child child = start_shell(cx, "exit 3", quiet());
   const int code = finish(cx, child);
@@ -120,13 +125,14 @@ void foreign_children(Context& cx) {
 }
 
 void stopped_is_not_exited(Context& cx) {
-  const Child child = start(cx, {"/bin/cat"});
-  cx.ok(child->send_signal(SIGSTOP), "send_signal(SIGSTOP)");
+  if (tools::kStopSignal == 0) cx.skip("no signal stops a child");
+  const Child child = start(cx, tools::copying());
+  cx.ok(child->send_signal(tools::kStopSignal), "send_signal(SIGSTOP)");
   tools::wait_until_stopped(child->get_pid());
   turn(cx);
   cx.equal(child.seen->exited, 0u, "calls of process_exited for a stopped child");
   cx.is_true(!child->get_returncode().has_value(), "a stopped child has no return code");
-  cx.ok(child->send_signal(SIGCONT), "send_signal(SIGCONT)");
+  cx.ok(child->send_signal(tools::kContinueSignal), "send_signal(SIGCONT)");
   pipe_of(child, 0)->write(view("goes on"));
   cx.run_until([&] { return child.seen->out == "goes on"; });
   cx.ok(pipe_of(child, 0)->write_eof(), "write_eof");
@@ -139,7 +145,7 @@ void in_another_thread(Context& cx) {
     const auto seen = std::make_shared<ProcessRecorder>(cx);
     seen->on_lost = [&] { loop->stop(); };
     ProcessOptions options = quiet();
-    options.argv = {"/bin/sh", "-c", "exit 5"};
+    options.argv = tools::program({tools::step::exit(5)});
     auto made = loop->subprocess_exec([&] { return seen; }, options);
     cx.ok(loop->run_forever(), "the other thread's loop runs");
     cx.ok(made.result(), "subprocess_exec");
@@ -150,7 +156,7 @@ void in_another_thread(Context& cx) {
 }
 
 void many_waiters(Context& cx) {
-  const Child child = start(cx, {"/bin/cat"});
+  const Child child = start(cx, tools::copying());
   std::vector<Future<int>> waiters;
   for (int i = 0; i < 8; ++i) waiters.push_back(cx.loop().create_future<int>());
   child.seen->on_exited = [&] {
@@ -160,13 +166,14 @@ void many_waiters(Context& cx) {
   };
   cx.is_true(waiters[3].cancel(), "one waiter gives up");
   cx.ok(child->terminate(), "terminate");
-  cx.equal(finish(cx, child), -SIGTERM, "the return code");
+  const int code = finish(cx, child);
+  ended_by(cx, code, SIGTERM, "the return code");
   unsigned told = 0;
   for (const Future<int>& waiter : waiters) {
-    told += waiter.done() && !waiter.cancelled() && *waiter.result() == -SIGTERM ? 1u : 0u;
+    told += waiter.done() && !waiter.cancelled() && *waiter.result() == code ? 1u : 0u;
   }
   cx.equal(told, 7u, "waiters that got the status");
-  cx.equal(child->get_returncode().value_or(999), -SIGTERM, "whoever asks later gets it too");
+  cx.equal(child->get_returncode().value_or(999), code, "whoever asks later gets it too");
 }
 
 constexpr std::string_view kApi[] = {"subprocess_exec", "subprocess_shell",

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/scenarios/recorders.hpp"
+#include "harness/tools/programs.hpp"
 
 namespace loopscope::scenarios {
 
@@ -74,13 +75,14 @@ inline ProcessOptions quiet() {
   options.std_in = options.std_out = options.std_err = Stdio::devnull();
   return options;
 }
-/// A shell that runs `command` after a line, or the end, came in at the gate, which is not the
+/// A child that ends with `code` after a line, or the end, came in at the gate, which is not the
 /// loop's: it opens while the loop stands still.
 struct Gated {
-  Gated(Context& cx, const std::string& command) : gate(cx.pipe()) {
+  Gated(Context& cx, int code) : gate(cx.pipe()) {
     ProcessOptions options = quiet();
     options.std_in = Stdio::descriptor(gate.read.get());
-    child = start_shell(cx, "read line; " + command, options);
+    child = start_shell(cx, tools::command({tools::step::read_line(), tools::step::exit(code)}),
+                        options);
   }
   void open() { gate.write.reset(); }
   os::Pipe gate;
@@ -94,6 +96,13 @@ inline int finish(Context& cx, const Child& child) {
   cx.run_until([&] { return child.seen->lost > 0; });
   return child->get_returncode().value_or(999);
 }
+/// The return code of a child that a signal ended: minus its number, or 1 where ends do not name
+/// it.
+inline void ended_by(Context& cx, int code, int signum, std::string_view what,
+                     Here here = Here::now()) {
+  const bool unnamed = !tools::kEndsNameSignals && code == 1;
+  if (!unnamed) cx.equal(code, -signum, what, here);
+}
 /// The output of a program that reads nothing.
 inline std::string output_of(Context& cx, ProcessOptions options) {
   options.std_in = Stdio::devnull();
@@ -103,7 +112,7 @@ inline std::string output_of(Context& cx, ProcessOptions options) {
 }
 
 inline constexpr CapSet kProcessNeeds{Cap::subprocess};
-/// The children are a shell and what stands beside it in /bin.
+/// The children are a shell and what stands beside it.
 inline constexpr std::string_view kShell[] = {"proc.shell"};
 inline constexpr std::string_view kExecSource =
     "docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.subprocess_exec";

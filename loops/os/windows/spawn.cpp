@@ -10,6 +10,7 @@
 
 #include "loops/os/pipe.hpp"
 #include "loops/os/windows/children.hpp"
+#include "loops/os/windows/shell.hpp"
 #include "loops/os/windows/winsock.hpp"
 
 namespace loopscope::os {
@@ -32,9 +33,16 @@ std::string quoted(const std::string& argument) {
   return text.append(backslashes, '\\') + '"';
 }
 
+/// The shell's options: no AutoRun; of what follows, the first and the last quote are taken away
+/// and the rest is the command as it stands.
+constexpr std::string_view kShellOptions[] = {"/d", "/s", "/c"};
+
 std::wstring command_line(const std::vector<std::string>& argv) {
+  const std::size_t plain = argv.size() - (is_for_shell(argv) ? 1 : 0);
   std::string line;
-  for (const std::string& argument : argv) line += (line.empty() ? "" : " ") + quoted(argument);
+  for (std::size_t i = 0; i < plain; ++i) line += (i == 0 ? "" : " ") + quoted(argv[i]);
+  // cmd.exe does not read as the C runtime does: a backslash before a quote stays.
+  if (plain < argv.size()) line += " \"" + argv.back() + '"';
   return wide(line);
 }
 
@@ -116,20 +124,27 @@ DWORD console_flag() {
   return ::GetConsoleProcessList(&one, 1) == 0 ? DETACHED_PROCESS : 0;
 }
 
-/// The file that runs: the first of the paths that exists.
+/// The file that runs: the first of the paths that exists. A folder is left to the system's
+/// refusal.
 Result<std::string> find_program(const SpawnRequest& request) {
   const std::string& name = request.executable.empty() ? request.argv.front() : request.executable;
   for (const std::string& path : search_path(request)) {
     for (const char* suffix : {"", ".exe"}) {
       const DWORD attributes = ::GetFileAttributesW(wide(path + suffix).c_str());
       if (attributes == INVALID_FILE_ATTRIBUTES) continue;
-      if ((attributes & FILE_ATTRIBUTE_DIRECTORY) == 0) return path + suffix;
+      const bool named = name.find_first_of("/\\:") != std::string::npos;
+      if (named || (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0) return path + suffix;
     }
   }
   return errno_error_of(ENOENT, "CreateProcess", name);
 }
 
 }  // namespace
+
+bool is_for_shell(const std::vector<std::string>& argv) {
+  return argv.size() == 2 + std::size(kShellOptions) &&
+         std::equal(std::begin(kShellOptions), std::end(kShellOptions), argv.begin() + 1);
+}
 
 Result<void> check(const SpawnRequest& request) {
   const auto refuse = [](std::string why) {
@@ -190,7 +205,10 @@ Result<UniqueFd> open_null() { return open_path("NUL", true); }
 std::vector<std::string> shell_words(std::string command) {
   std::string shell = own_variable(L"COMSPEC");
   if (shell.empty()) shell = "cmd.exe";
-  return {std::move(shell), "/d", "/s", "/c", std::move(command)};
+  std::vector<std::string> words{std::move(shell)};
+  words.insert(words.end(), std::begin(kShellOptions), std::end(kShellOptions));
+  words.push_back(std::move(command));
+  return words;
 }
 
 Result<int> spawn(const SpawnRequest& request) {
