@@ -49,7 +49,7 @@ constexpr LimitScenario kTlsScenarios[] = {{"tls.echo_large"}, {"tls.start_tls.c
 constexpr LimitScenario kUdpScenarios[] = {{"udp.roundtrip.v4_v6"}, {"udp.refused_survives"}};
 constexpr LimitFact kAfd[] = {{"afd.poll"}};
 constexpr LimitScenario kProactorReaders[] = {{"rw.level_triggered"}, {"rw.writer.immediate"}};
-constexpr LimitScenario kOverlapped[] = {{"pipe.windows.overlapped_only"}};
+constexpr LimitScenario kOverlapped[] = {{"pipe.read.basic_eof", kShows}};
 constexpr LimitFact kWinClock[] = {{"clock.monotonic.resolution", kShown},
                                    {"timer.win.tick", kShown},
                                    {"timer.win.timeBeginPeriod_effect", kShown},

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "harness/peer.hpp"
-#include "harness/tools/anonymous_pipe.hpp"
+#include "harness/tools/empty_write.hpp"
 #include "harness/windows/lacking.hpp"
 #include "harness/windows/system_table.hpp"
 #include "loops/os/pipe.hpp"
@@ -98,12 +98,6 @@ bool is_open(os::NativeSocket fd) { return os::is_inheritable(fd).ok(); }
 std::string identity(os::NativeSocket fd) {
   const os::FdIdentity known = checked(os::identity_of(fd));
   return std::to_string(known.device) + ":" + std::to_string(known.inode);
-}
-
-os::Pipe anonymous_pipe() {
-  HANDLE read = nullptr, write = nullptr;
-  if (::CreatePipe(&read, &write, nullptr, 0) == 0) throw Failure(os::windows_error("CreatePipe"));
-  return {os::UniqueFd(os::native_of(read)), os::UniqueFd(os::native_of(write))};
 }
 
 void write_nothing(os::NativeSocket pipe) {

@@ -59,8 +59,8 @@ void close_kills(Context& cx) {
     auto* process = dynamic_cast<SubprocessTransport*>(seen->transport);
     std::dynamic_pointer_cast<Transport>(process->get_pipe_transport(1))->pause_reading();
   };
-  const Child ended = start_shell(
-      cx, tools::command({tools::step::write("unread"), tools::step::exit(3)}), {}, seen);
+  const Child ended =
+      start_steps(cx, {tools::step::write("unread"), tools::step::exit(3)}, {}, seen);
   cx.run_until([&] { return seen->exited > 0; });
   cx.equal(seen->lost, 0u, "calls of connection_lost before close()");
   ended->close();

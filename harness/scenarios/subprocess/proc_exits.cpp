@@ -30,8 +30,8 @@ void end_together(Context& cx) {
   for (int code = 1; code <= 60; ++code) {
     ProcessOptions options = quiet();
     options.std_in = Stdio::descriptor(gate.read.get());
-    const std::string command = tools::command({tools::step::read_line(), tools::step::exit(code)});
-    children.push_back(start_shell(cx, command, options));
+    children.push_back(
+        start_steps(cx, {tools::step::read_line(), tools::step::exit(code)}, options));
   }
   gate.write.reset();  // The end of the input is the signal to go, for all at once.
   int code = 0;

@@ -15,11 +15,10 @@ void output_before_exit(Context& cx) {
   const auto seen = std::make_shared<ProcessRecorder>(cx);
   std::size_t at_loss = 0;
   seen->on_lost = [&] { at_loss = seen->out.size() + seen->err.size(); };
-  const Child child =
-      start_shell(cx,
-                  tools::command({tools::step::write_zeros(30'000),
-                                  tools::step::write_error("last words"), tools::step::exit(3)}),
-                  {}, seen);
+  const Child child = start_steps(cx,
+                                  {tools::step::write_zeros(30'000),
+                                   tools::step::write_error("last words"), tools::step::exit(3)},
+                                  {}, seen);
   tools::wait_until_ended(child->get_pid());  // All of it now waits beside the exit.
   cx.equal(finish(cx, child), 3, "the return code");
   turn(cx);
@@ -31,8 +30,7 @@ void output_before_exit(Context& cx) {
 }
 
 void grandchild_holds_pipe(Context& cx) {
-  const Child child =
-      start_shell(cx, tools::command({tools::step::copy_in_background(), tools::step::exit(4)}));
+  const Child child = start_steps(cx, {tools::step::copy_in_background(), tools::step::exit(4)});
   cx.run_until([&] { return child.seen->exited > 0; });
   cx.equal(child->get_returncode().value_or(999), 4, "the return code");
   turn(cx);
@@ -58,9 +56,8 @@ void large_stdin(Context& cx) {
 void broken_stdin(Context& cx) {
   unsigned reports = 0;
   cx.loop().set_exception_handler([&](EventLoop&, const ExceptionContext&) { ++reports; });
-  const Child child =
-      start_shell(cx, tools::command({tools::step::close_input(), tools::step::write("closed"),
-                                      tools::step::stay()}));
+  const Child child = start_steps(
+      cx, {tools::step::close_input(), tools::step::write("closed"), tools::step::stay()});
   cx.run_until([&] { return child.seen->out == "closed\n"; });
   pipe_of(child, 0)->write(view(std::string(100'000, 'x')));
   cx.run_until([&] { return child.seen->pipes_lost[0] > 0; });
@@ -107,7 +104,7 @@ void paused_output(Context& cx) {
       return std::dynamic_pointer_cast<Transport>(process->get_pipe_transport(1));
     };
     seen->on_made = [&] { output()->pause_reading(); };
-    const Child child = start_shell(cx, tools::command({tools::step::write_zeros(size)}), {}, seen);
+    const Child child = start_steps(cx, {tools::step::write_zeros(size)}, {}, seen);
     if (fits_the_pipe) cx.run_until([&] { return seen->exited > 0; });
     turn(cx);
     cx.equal(seen->out.size(), 0u, "bytes delivered while it is paused");
@@ -150,17 +147,16 @@ int with_inherited_stream(Context& cx, os::NativeSocket output) {
 void every_kind_of_stream(Context& cx) {
   ProcessOptions merged;
   merged.std_err = Stdio::std_out();
-  const Child both = start_shell(
-      cx, tools::command({tools::step::write("out"), tools::step::write_error("err")}), merged);
+  const Child both =
+      start_steps(cx, {tools::step::write("out"), tools::step::write_error("err")}, merged);
   cx.equal(finish(cx, both), 0, "the return code");
   cx.equal(both.seen->out, "out\nerr\n", "standard error goes where standard output goes");
 
   ProcessOptions unread;
   unread.std_in = unread.std_err = Stdio::devnull();
-  const Child ended = start_shell(cx,
-                                  tools::command({tools::step::copy(), tools::step::write("end"),
-                                                  tools::step::write_error("nothing")}),
-                                  unread);
+  const Child ended = start_steps(
+      cx, {tools::step::copy(), tools::step::write("end"), tools::step::write_error("nothing")},
+      unread);
   cx.is_true(ended->get_pipe_transport(0) == nullptr, "/dev/null is no pipe");
   cx.equal(finish(cx, ended), 0, "the return code");
   cx.equal(ended.seen->out, "end\n", "standard input is at its end at once");
@@ -168,8 +164,7 @@ void every_kind_of_stream(Context& cx) {
   os::Pipe pipe = cx.pipe();
   ProcessOptions given = quiet();
   given.std_out = Stdio::descriptor(pipe.write.get());
-  cx.equal(finish(cx, start_shell(cx, tools::command({tools::step::write("given")}), given)), 0,
-           "the return code");
+  cx.equal(finish(cx, start_steps(cx, {tools::step::write("given")}, given)), 0, "the return code");
   const os::NativeSocket output = pipe.write.get();
   if (tools::kForks) {
     cx.equal(tools::in_forked_child([&] { return with_inherited_stream(cx, output); }), 0,

@@ -69,6 +69,15 @@ inline Child start_shell(Context& cx, std::string command, ProcessOptions option
   return start_shell(cx, std::move(command), std::move(options),
                      std::make_shared<ProcessRecorder>(cx));
 }
+/// A program of steps, without the loop's shell around it.
+inline Child start_steps(Context& cx, tools::Steps steps, ProcessOptions options,
+                         std::shared_ptr<ProcessRecorder> seen) {
+  options.argv = tools::program(steps);
+  return start(cx, cx.loop(), std::move(options), std::move(seen));
+}
+inline Child start_steps(Context& cx, tools::Steps steps, ProcessOptions options = {}) {
+  return start_steps(cx, steps, std::move(options), std::make_shared<ProcessRecorder>(cx));
+}
 /// Without a pipe: standard input, output and error are /dev/null.
 inline ProcessOptions quiet() {
   ProcessOptions options;
@@ -81,8 +90,7 @@ struct Gated {
   Gated(Context& cx, int code) : gate(cx.pipe()) {
     ProcessOptions options = quiet();
     options.std_in = Stdio::descriptor(gate.read.get());
-    child = start_shell(cx, tools::command({tools::step::read_line(), tools::step::exit(code)}),
-                        options);
+    child = start_steps(cx, {tools::step::read_line(), tools::step::exit(code)}, options);
   }
   void open() { gate.write.reset(); }
   os::Pipe gate;
