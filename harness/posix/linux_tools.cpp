@@ -10,11 +10,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <system_error>
 
 #include "harness/peer.hpp"
+#include "harness/posix/task_flags.hpp"
 #include "harness/tools/descriptor_tools.hpp"
 #include "harness/tools/process_tools.hpp"
 #include "loops/base/error.hpp"
@@ -84,23 +84,12 @@ std::size_t heap_in_use() {
 namespace {
 
 /// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel
-/// wakes who joins a thread before it takes the thread off the list; meanwhile the flags, the
-/// ninth field, say PF_EXITING. The workers of an io_uring are listed too, and run only the
-/// kernel's code.
+/// wakes who joins a thread before it takes the thread off the list.
 bool is_alive(const std::filesystem::path& thread) {
-  constexpr unsigned long kExiting = 0x4;    // PF_EXITING of the kernel's include/linux/sched.h.
-  constexpr unsigned long kIoWorker = 0x10;  // PF_IO_WORKER
   std::ifstream file(thread / "stat");
   std::string line;
   if (!std::getline(file, line)) return false;
-  // The name, in parentheses, may hold anything; state, ppid, pgrp, session, tty_nr and tpgid
-  // follow it.
-  std::istringstream fields(line.substr(line.rfind(')') + 1));
-  std::string skipped;
-  for (int field = 0; field < 6; ++field) fields >> skipped;
-  unsigned long flags = 0;
-  fields >> flags;
-  return (flags & (kExiting | kIoWorker)) == 0;
+  return (proc::task_flags(line) & (proc::kExiting | proc::kIoWorker)) == 0;
 }
 
 }  // namespace

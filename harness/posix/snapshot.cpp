@@ -17,6 +17,7 @@
 #include "harness/host.hpp"
 #include "harness/posix/proc.hpp"
 #include "harness/posix/signal_name.hpp"
+#include "harness/posix/task_flags.hpp"
 #include "loops/os/signals.hpp"
 
 namespace loopscope {
@@ -54,6 +55,8 @@ void add_descriptors(Snapshot& items) {
 
 void add_threads(Snapshot& items) {
   for (const proc::Thread& thread : proc::threads_of(::getpid())) {
+    const std::string stat = "/proc/self/task/" + std::to_string(thread.tid) + "/stat";
+    if ((proc::task_flags(proc::contents(stat)) & proc::kIoWorker) != 0) continue;
     items.push_back({"thread", thread.name + ", id " + std::to_string(thread.tid), "running"});
   }
 }
