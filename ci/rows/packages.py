@@ -146,9 +146,10 @@ class View:
         fresh = kept.with_suffix(".fresh")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        names = " ".join(f"'{part}'" for part in parts)
-        _run(["sh", "-ec", f'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --wildcards {names}',
-              "sh", str(deb), str(fresh)], f"unpacking {deb.name}")
+        # tar also fails where one of the patterns alone matches nothing: what came out decides.
+        _run(["sh", "-ec", 'deb="$1" to="$2"; shift 2; dpkg-deb --fsys-tarfile "$deb" | '
+              'tar -x -C "$to" --wildcards "$@" || test -n "$(find "$to" -type f)"', "sh", str(deb),
+              str(fresh), *parts], f"unpacking {deb.name}")
         deb.unlink()
         fresh.rename(kept)
         return kept
