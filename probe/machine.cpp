@@ -235,10 +235,11 @@ Result<Machine> read_machine_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return errno_error_of(errno != 0 ? errno : ENOENT, "open report", path);
   std::string text;
-  text.resize(std::filesystem::file_size(path, error));
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) {  // a pipe: it has no size
     text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
   } else {
+    text.resize(static_cast<std::size_t>(size));
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
   }

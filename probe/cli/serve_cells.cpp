@@ -12,7 +12,7 @@ struct Options {
 };
 
 int run(const Options& options) {
-  const auto words = loopscope::serve_cells(options.socket, options.parent_pid);
+  const auto words = loopscope::serve_cells(options.socket, static_cast<long>(options.parent_pid));
   return words ? cli::run_words(*words) : value(ExitCode::green);
 }
 
