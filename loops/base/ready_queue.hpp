@@ -44,23 +44,30 @@ class ReadyQueue {
 
  private:
   static constexpr unsigned kShift = 8;
-  static constexpr std::uint64_t kBlock = 1u << kShift;
+  static constexpr std::size_t kBlock = 1u << kShift;
   static constexpr std::size_t kSpares = 64;  // blocks: 640 KiB
   using Block = std::array<Callback, kBlock>;
 
+  /// Where a block is in a ring of this size. Numbers have 64 bits everywhere and never wrap; an
+  /// index may be narrower, as the ring's size is.
+  static std::size_t place_in(const std::vector<std::unique_ptr<Block>>& ring,
+                              std::uint64_t block) {
+    return static_cast<std::size_t>(block) & (ring.size() - 1);
+  }
   Callback& at(std::uint64_t number) {
-    return (*ring_[(number >> kShift) & (ring_.size() - 1)])[number & (kBlock - 1)];
+    return (
+        *ring_[place_in(ring_, number >> kShift)])[static_cast<std::size_t>(number) & (kBlock - 1)];
   }
   void add_block() {
     const std::uint64_t first = head_ >> kShift;
     if (end_block_ - first == ring_.size()) {
       std::vector<std::unique_ptr<Block>> larger(ring_.empty() ? 8 : ring_.size() * 2);
       for (std::uint64_t i = first; i != end_block_; ++i) {
-        larger[i & (larger.size() - 1)] = std::move(ring_[i & (ring_.size() - 1)]);
+        larger[place_in(larger, i)] = std::move(ring_[place_in(ring_, i)]);
       }
       ring_ = std::move(larger);
     }
-    std::unique_ptr<Block>& place = ring_[end_block_ & (ring_.size() - 1)];
+    std::unique_ptr<Block>& place = ring_[place_in(ring_, end_block_)];
     if (spares_.empty()) {
       place = std::make_unique<Block>();
     } else {
@@ -71,7 +78,7 @@ class ReadyQueue {
   }
   /// The block before head_ has been emptied.
   void drop_block() {
-    std::unique_ptr<Block>& emptied = ring_[((head_ - 1) >> kShift) & (ring_.size() - 1)];
+    std::unique_ptr<Block>& emptied = ring_[place_in(ring_, (head_ - 1) >> kShift)];
     if (spares_.size() < kSpares) spares_.push_back(std::move(emptied));
     emptied.reset();
   }
