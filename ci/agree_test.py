@@ -369,6 +369,19 @@ def compare(facts: dict) -> tuple[list[str], int]:
     return wrong, agreed
 
 
+def on_one_cpu(tool: Path) -> list[str]:
+    """Affinity is asked for, and not only how many CPUs the machine has."""
+    ident = "env.cpu_count_effective"
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})  # the child's as well
+    try:
+        done = run_checked(tool, "probe", "--fact", ident, "--format", "json")
+    finally:
+        os.sched_setaffinity(0, allowed)
+    value = json.loads(done.stdout)["facts"][0]["value"]
+    return [] if value == 1 else [f"{ident}: {value} with one CPU allowed"]
+
+
 def traced(tool: Path, folder: Path) -> tuple[list[str], int]:
     if shutil.which("strace") is None:
         print("strace is not here: the evidence is not compared with it")
@@ -404,8 +417,9 @@ def main(tool: Path, folder: Path) -> int:
     facts = {fact["id"]: fact for fact in json.loads(done.stdout)["facts"]}
     wrong, agreed = compare(facts)
     wrong_evidence, calls = traced(tool, folder)
-    if wrong + wrong_evidence:
-        raise Failure("\n".join(wrong + wrong_evidence))
+    wrong += wrong_evidence + on_one_cpu(tool)
+    if wrong:
+        raise Failure("\n".join(wrong))
     print(f"{agreed} facts agree with other tools, {calls} calls with strace")
     return 0
 

@@ -282,7 +282,11 @@ std::optional<std::int64_t> cgroup_limit(Controller controller) {
 }
 
 int effective_cpus() {
-  int cpus = static_cast<int>(std::thread::hardware_concurrency());  // follows the affinity mask
+  int cpus = static_cast<int>(std::thread::hardware_concurrency());
+#ifdef CPU_COUNT  // where threads have a mask of CPUs; the standard library need not look at it
+  cpu_set_t mask;
+  if (::sched_getaffinity(0, sizeof mask, &mask) == 0) cpus = CPU_COUNT(&mask);
+#endif
   if (const double quota = cgroup_cpu_quota(); quota > 0) {
     cpus = std::min(cpus, static_cast<int>(std::ceil(quota)));
   }
