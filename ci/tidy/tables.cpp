@@ -25,14 +25,27 @@ Rows loop_rows() {
   return rows;
 }
 
+/// A file with a condition and no WHY is no row of the registry where the condition does not hold.
+bool is_left_out_elsewhere(std::string_view cmake, std::string_view file) {
+  for (const std::string_view line : lines_of(cmake)) {
+    if (line.find("(" + text(file) + " ON ") != line.npos) return line.find(" WHY ") == line.npos;
+  }
+  return false;
+}
+
 Rows scenario_rows(std::string_view cmake) {
   Rows rows;
-  const std::vector<std::string> files = first_arguments(cmake, "loopscope_scenarios");
   const auto known = all_scenario_files();
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const bool same = files.size() == known.size();  // else some file is for another platform
-    rows.push_back(
-        {files[i], same ? text(known[i]->group) : "", same ? text(known[i]->topic) : ""});
+  std::size_t elsewhere = 0;
+  const std::vector<std::string> files = first_arguments(cmake, "loopscope_scenarios");
+  for (const std::string& file : files) elsewhere += is_left_out_elsewhere(cmake, file) ? 1U : 0U;
+  const bool all_here = files.size() == known.size();
+  const bool same = all_here || files.size() - elsewhere == known.size();
+  std::size_t next = 0;
+  for (const std::string& file : files) {
+    const bool here = same && (all_here || !is_left_out_elsewhere(cmake, file));
+    const ScenarioFile* row = here ? known[next++] : nullptr;
+    rows.push_back({file, row ? text(row->group) : "", row ? text(row->topic) : ""});
   }
   return rows;
 }
@@ -111,7 +124,15 @@ bool replace_table(std::string& markdown, const Table& table) {
   std::string block = line_of(table.columns, true) + "|";
   for (std::size_t i = 0; i < table.columns.size(); ++i) block += "---|";
   block += "\n";
-  for (const std::vector<std::string>& row : table.rows) block += line_of(row, false);
+  // Only the first cell is known of a row of another platform: its line stays as it is.
+  const std::string_view old = std::string_view(markdown).substr(begin, end - begin);
+  for (const std::vector<std::string>& row : table.rows) {
+    const std::string start = line_of({row.front()}, false);
+    const std::size_t kept =
+        row.back().empty() ? old.find(start.substr(0, start.size() - 1)) : old.npos;
+    block += kept == old.npos ? line_of(row, false)
+                              : std::string(old.substr(kept, old.find('\n', kept) - kept + 1));
+  }
   const std::size_t from = begin + marker.size();
   markdown.replace(from, end - from, block);
   return true;
