@@ -168,8 +168,16 @@ void make_terminal_raw(os::NativeSocket fd) {
   if (::tcsetattr(fd, TCSANOW, &modes) != 0) throw Failure(errno_error("tcsetattr"));
 }
 
+namespace {
+#if defined(MAP_NORESERVE)
+constexpr int kUnreserved = MAP_NORESERVE;
+#else  // where nothing is reserved for pages that are only read
+constexpr int kUnreserved = 0;
+#endif
+}  // namespace
+
 ZeroPages::ZeroPages(std::size_t size) {
-  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | kUnreserved, -1, 0);
   if (at == MAP_FAILED) throw Failure(errno_error("mmap"));
   bytes_ = ByteView(static_cast<const std::byte*>(at), size);
 }

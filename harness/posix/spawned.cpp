@@ -23,7 +23,7 @@ class LimitScope {
   explicit LimitScope(std::size_t limit) {
     ::getrlimit(RLIMIT_NOFILE, &old_);
     if (limit == 0) return;
-    const rlimit lower{limit, old_.rlim_max};
+    const rlimit lower{static_cast<rlim_t>(limit), old_.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &lower);
   }
   ~LimitScope() { ::setrlimit(RLIMIT_NOFILE, &old_); }
