@@ -84,13 +84,15 @@ void FileSender::transmit() {
   start(move);
 }
 
+bool FileSender::count(const Completion& completion) {
+  if (completion.count == 0) return true;
+  const Result<void> counted = transfer_->advance(completion.count);
+  if (!counted.ok()) finish(counted.error());
+  return counted.ok();
+}
+
 void FileSender::transmitted(const Completion& completion) {
-  if (completion.count > 0) {
-    if (const Result<void> counted = transfer_->advance(completion.count); !counted.ok()) {
-      finish(counted.error());
-      return;
-    }
-  }
+  if (!count(completion)) return;
   if (given_up_) {
     finish(false);
   } else if (!completion.ok() && is_refusal(completion.error)) {
@@ -154,12 +156,7 @@ void FileSender::drain() {
 /// Also when the bytes were read and not spliced: then they never were in the pipe.
 void FileSender::drained(const Completion& completion) {
   in_pipe_ -= std::min(in_pipe_, completion.count);
-  if (completion.count > 0) {
-    if (const Result<void> counted = transfer_->advance(completion.count); !counted.ok()) {
-      finish(counted.error());
-      return;
-    }
-  }
+  if (!count(completion)) return;
   if (given_up_) {
     finish(false);
   } else if (!completion.ok() && native_ && is_refusal(completion.error)) {

@@ -32,6 +32,8 @@ class FileSender : public std::enable_shared_from_this<FileSender> {
   class Send;
 
   void transmit();
+  /// Notes what has been sent. false: that failed, and the transfer has ended with it.
+  bool count(const Completion& completion);
   void transmitted(const Completion& completion);
   void fill();
   void refused();
