@@ -21,6 +21,9 @@ KEYS = {"suite": (str, True),        # Debian's suite that has the kernel
         "guest": (list, False),      # more lines of /row/commands, before loopscope runs
         "memory_mb": (int, False)}
 JOBS = 8  # cells wait more than they compute
+# Pages cleared twice and guards against other tenants cost an emulated processor a third of its
+# time, and change no promise.
+QUICK = "quiet loglevel=3 panic=-1 mitigations=off init_on_alloc=0"
 
 # Of each architecture: Debian's name, the emulator, its package, the machine, its console, and the
 # compiler of the first process.
@@ -108,7 +111,7 @@ def run(work: Work) -> None:
              f"memory-backend-file,id=ram,size={size},mem-path={memory},share=on",
              "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(image), "-initrd",
              str(archive), "-serial", f"file:{work.file('console.log')}", "-append",
-             f"console={console} quiet loglevel=3 panic=-1 mitigations=off {how.get('append', '')}",
+             f"console={console} {QUICK} {how.get('append', '')}",
              *how.get("qemu", ())], "qemu.log")
         journal = handed_over(memory, mark)
     finally:
