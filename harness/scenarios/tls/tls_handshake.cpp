@@ -196,7 +196,7 @@ void memory_cycle(Context& cx) {
   const TlsOptions tls = secrets.client();
   const std::size_t before = cx.open_descriptors().size();
   std::vector<std::weak_ptr<void>> objects;
-  const int connections = 300;
+  const int connections = 100;
   for (int i = 0; i < connections; ++i) {
     StreamPair pair = cx.stream_pair();
     PeerThread peer(cx, std::move(pair.peer), secrets.peer_server(), listen);
@@ -212,7 +212,7 @@ void memory_cycle(Context& cx) {
   turn(cx, 5);
   std::size_t alive = 0;
   for (const std::weak_ptr<void>& object : objects) alive += object.expired() ? 0 : 1;
-  cx.equal(alive, 0u, "transports and protocols that outlive 300 connections");
+  cx.equal(alive, 0u, "transports and protocols that outlive 100 connections");
   cx.equal(cx.open_descriptors().size(), before, "descriptors after them");
   cx.equal(tls.context.use_count(), 1L, "holders of the context after them");
 }
@@ -291,7 +291,7 @@ constexpr Scenario kScenarios[] = {
      .severity = Severity::common,
      .api = kTlsServerApi},
     {.id = "tls.memory_cycle",
-     .promise = "Hundreds of connections leave no transport, protocol or descriptor behind.",
+     .promise = "A hundred connections leave no transport, protocol or descriptor behind.",
      .source = kTestSsl,
      .needs = kTls,
      .body = memory_cycle,
