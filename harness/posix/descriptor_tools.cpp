@@ -80,6 +80,11 @@ bool readable(os::NativeSocket fd) {
   return ::poll(&slot, 1, 0) == 1;
 }
 
+bool writable(os::NativeSocket fd) {
+  pollfd slot{fd, POLLOUT, 0};
+  return ::poll(&slot, 1, 0) == 1;
+}
+
 std::size_t bytes_waiting(os::NativeSocket fd) {
   int waiting = 0;
   if (::ioctl(fd, FIONREAD, &waiting) != 0) throw Failure(errno_error("ioctl(FIONREAD)"));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/scenarios/steps.hpp"
+#include "harness/tools/descriptor_tools.hpp"
 
 namespace loopscope::scenarios {
 
@@ -185,13 +186,19 @@ inline os::NativeSocket descriptor_of(const BaseTransport& transport, std::strin
 }
 
 /// Writes blocks of 'x' until the system takes no more. The number of bytes written.
+///
+/// What a thread or the kernel writes for a loop is buffered, too, until it has come to that.
 inline std::size_t write_until_buffered(Context& cx, Transport& transport) {
   const std::string block(16'384, 'x');
+  const os::NativeSocket pipe = descriptor_of(transport, "pipe");
   std::size_t written = 0;
-  while (transport.get_write_buffer_size() == 0) {
+  while (transport.get_write_buffer_size() == 0 ||
+         (pipe != os::kInvalid && tools::writable(pipe))) {
     if (written > 64 * 1'048'576u) cx.failed("writing fills a pipe", "a buffered byte", "none");
-    transport.write(view(block));
-    written += block.size();
+    if (transport.get_write_buffer_size() == 0) {
+      transport.write(view(block));
+      written += block.size();
+    }
     cx.run_once();
   }
   return written;

@@ -21,6 +21,8 @@ os::UniqueFd open_directory(const std::string& path);
 
 /// True when a read would not block now: data, an end or an error.
 bool readable(os::NativeSocket fd);
+/// True when the system would take a byte now. False for pipes of Windows, which do not tell.
+bool writable(os::NativeSocket fd);
 /// Bytes that wait to be read from a pipe, stream socket or terminal.
 std::size_t bytes_waiting(os::NativeSocket fd);
 /// True while the number belongs to an open descriptor.

@@ -17,6 +17,13 @@ namespace {
 
 SOCKET socket_of(os::NativeSocket fd) { return static_cast<SOCKET>(fd); }
 
+fd_set set_of(os::NativeSocket fd) {
+  fd_set one;
+  one.fd_count = 1;
+  one.fd_array[0] = socket_of(fd);
+  return one;
+}
+
 template <class T>
 T checked(Result<T> result) {
   if (!result.ok()) throw Failure(result.error());
@@ -67,15 +74,20 @@ os::UniqueFd open_directory(const std::string& path) { return checked(os::open_p
 
 bool readable(os::NativeSocket fd) {
   if (os::is_socket(fd)) {
-    fd_set one;
-    one.fd_count = 1;
-    one.fd_array[0] = socket_of(fd);
+    fd_set one = set_of(fd);
     const timeval at_once{};
     return ::select(0, &one, nullptr, nullptr, &at_once) == 1;
   }
   DWORD waiting = 0;
   return ::PeekNamedPipe(os::handle_of(fd), nullptr, 0, nullptr, &waiting, nullptr) == 0 ||
          waiting > 0;
+}
+
+bool writable(os::NativeSocket fd) {
+  if (!os::is_socket(fd)) return false;
+  fd_set one = set_of(fd);
+  const timeval at_once{};
+  return ::select(0, nullptr, &one, nullptr, &at_once) == 1;
 }
 
 std::size_t bytes_waiting(os::NativeSocket fd) {
