@@ -84,6 +84,7 @@ Result<std::unique_ptr<EventLoop>> LibuvLoop::make(const LoopOptions& options) {
 Result<void> LibuvLoop::open() {
   if (const int rc = uv_loop_init(&uv_); rc != 0) return uv_error(rc, "uv_loop_init");
   opened_ = true;
+  open_in_advance(uv_);
   const int rc = uv_async_init(&uv_, &async_, [](uv_async_t*) {});  // after_poll takes the inbox
   if (rc != 0) return uv_error(rc, "uv_async_init");
   // Now and not with the first connection, whose descriptors can be counted then.

@@ -62,6 +62,8 @@ Endpoint local_name(const sockaddr* address) {
   return Endpoint::from_raw(address, offsetof(sockaddr_un, sun_path) + length + 1);
 }
 
+void open_in_advance(uv_loop_t&) {}
+
 void describe_wait(const uv_loop_t& loop, BackendInfo& info) {
   info.mechanism = kName;
   info.wait_descriptor = uv_backend_fd(&loop);

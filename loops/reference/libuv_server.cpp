@@ -64,10 +64,14 @@ Result<void> ListeningHandle::bind_tcp(const Endpoint& address, bool reuse_port)
   }
   // Otherwise "::" takes the IPv4 side as well, and 0.0.0.0 cannot be bound.
   const unsigned flags = family == AF_INET6 ? static_cast<unsigned>(UV_TCP_IPV6ONLY) : 0;
-  Result<void> bound = named(uv_tcp_bind(&handle_.tcp, raw(address), flags), "uv_tcp_bind");
-  if (!bound.ok()) return Error{bound.error().code, bound.error().op, address.to_string()};
-  if (address_.port() == 0) address_ = address;  // It is in use, which libuv tells later.
-  return bound;
+  if (const int rc = uv_tcp_bind(&handle_.tcp, raw(address), flags); rc != 0) {
+    loop_closes();
+    return Error{code_of(rc), "uv_tcp_bind", address.to_string()};
+  }
+  // One without a name is in use, which libuv tells later: it has port 0 then, or on Windows none.
+  const Result<Endpoint> name = os::local_address(fd);
+  address_ = name.ok() && name->port() != 0 ? *name : address;
+  return {};
 }
 
 Result<void> ListeningHandle::bind_pipe(const std::string& path) {

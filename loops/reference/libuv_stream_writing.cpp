@@ -1,5 +1,6 @@
 // The writing side of libuv's streams: uv_try_write, then one uv_write at a time, then uv_shutdown.
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "loops/reference/libuv_stream_end.hpp"
@@ -13,6 +14,14 @@ uv_buf_t buffer_of(ByteView data) {
   uv_buf_t buffer = uv_buf_init(base, 0);
   buffer.len = static_cast<decltype(buffer.len)>(data.size());
   return buffer;
+}
+
+/// uv_try_write tells in an int what was taken, and on Windows asks for more than an int can tell.
+bool can_be_tried(std::span<const uv_buf_t> buffers) {
+  constexpr std::size_t kMost = std::numeric_limits<int>::max();
+  std::size_t all = 0;
+  for (const uv_buf_t& buffer : buffers) all += std::min<std::size_t>(buffer.len, kMost + 1);
+  return all <= kMost;
 }
 
 }  // namespace
@@ -46,7 +55,7 @@ void StreamEnd::writelines(std::span<const ByteView> chunks) {
 
 void StreamEnd::send(std::span<const uv_buf_t> buffers) {
   std::size_t taken = 0;
-  if (!writing_) {
+  if (!writing_ && can_be_tried(buffers)) {
     const auto count = static_cast<unsigned>(buffers.size());
     const int rc = uv_try_write(stream(), buffers.data(), count);
     if (rc < 0 && rc != UV_EAGAIN) {

@@ -71,6 +71,10 @@ extern const bool kChildInputIsReadable;
 /// The name of a socket that is no IP socket, as libuv passes it: without its size.
 Endpoint local_name(const sockaddr* address);
 
+/// Makes what a loop would open with the first descriptor that it watches, where that can be
+/// counted. Of a loop that has no handles yet.
+void open_in_advance(uv_loop_t& loop);
+
 /// The mechanism, the queue on which uv_run waits, and what else a loop opens for itself.
 void describe_wait(const uv_loop_t& loop, BackendInfo& info);
 

@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "loops/os/windows/shell.hpp"
+#include "loops/os/windows/telling_pipe.hpp"
 #include "loops/os/windows/winsock.hpp"
 #include "loops/reference/libuv_loop.hpp"
 #include "loops/reference/libuv_system.hpp"
@@ -154,15 +155,35 @@ ChildStreams::~ChildStreams() {
   for (const uv_file number : opened_) (void)::_close(number);
 }
 
-Result<os::Pipe> open_child_input() { return os::open_pipe(); }
-const bool kChildInputIsReadable = false;
+// As UV_CREATE_PIPE makes it: libuv does not notice of a stream that is only written to that its
+// reader has gone.
+Result<os::Pipe> open_child_input() { return os::open_telling_pipe(); }
+const bool kChildInputIsReadable = true;
 
 Endpoint local_name(const sockaddr*) { return {}; }
+
+/// uv_poll asks through a socket of the loop's own, one for each protocol, made by the first use.
+void open_in_advance(uv_loop_t& loop) {
+  for (const AddressFamily family : {AddressFamily::ipv4, AddressFamily::ipv6}) {
+    const Result<os::UniqueFd> any = os::open_socket(family, SocketType::stream);
+    if (!any.ok()) continue;  // Nobody here will watch one.
+    uv_poll_t poll;
+    if (uv_poll_init_socket(&loop, &poll, static_cast<uv_os_sock_t>(any->get())) != 0) continue;
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll), nullptr);
+    uv_run(&loop, UV_RUN_NOWAIT);  // Lets go of the handle.
+  }
+}
 
 void describe_wait(const uv_loop_t& loop, BackendInfo& info) {
   info.mechanism = kName;
   info.wait_descriptor = os::checked_native(loop.iocp);
   info.internal_descriptors = {info.wait_descriptor};
+  // They have no accessor; their field is part of uv.h.
+  for (const SOCKET asking : loop.poll_peer_sockets) {
+    if (asking != 0 && asking != INVALID_SOCKET) {
+      info.internal_descriptors.push_back(static_cast<os::NativeSocket>(asking));
+    }
+  }
 }
 
 }  // namespace loopscope::libuv
