@@ -161,7 +161,8 @@ class EventLoop {
                                                         DatagramOptions options);
   /// Sends a part of a regular file after what was written before; writes meanwhile are refused.
   /// value: bytes sent, fewer than asked for where the file ends. The file's position is
-  /// afterwards offset plus bytes sent, also after an error or a cancellation.
+  /// afterwards offset plus bytes sent, also after an error or a cancellation. What a cancelled
+  /// TransmitFile of Windows has sent is not told: up to 64 KiB less than the peer gets, then.
   virtual Future<std::uint64_t> sendfile(std::shared_ptr<Transport> transport, FileRange range);
   /// Makes TLS of a connection: the protocol is told nothing and goes on with the new transport,
   /// which takes the place of the old one.

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "harness/peer.hpp"
-#include "harness/tools/empty_write.hpp"
+#include "harness/tools/windows_pipes.hpp"
 #include "harness/windows/lacking.hpp"
 #include "harness/windows/system_table.hpp"
 #include "loops/os/pipe.hpp"
@@ -100,6 +100,7 @@ std::size_t bytes_waiting(os::NativeSocket fd) {
   }
   DWORD waiting = 0;
   if (::PeekNamedPipe(os::handle_of(fd), nullptr, 0, nullptr, &waiting, nullptr) == 0) {
+    if (::GetLastError() == ERROR_BROKEN_PIPE) return 0;  // the end, and nothing before it
     throw Failure(os::windows_error("PeekNamedPipe"));
   }
   return waiting;
@@ -116,6 +117,12 @@ void write_nothing(os::NativeSocket pipe) {
   DWORD count = 0;
   OVERLAPPED at_start{};
   (void)::WriteFile(os::handle_of(pipe), "", 0, &count, &at_start);
+}
+
+os::Pipe open_synchronous_pipe() {
+  HANDLE read = nullptr, write = nullptr;
+  if (::CreatePipe(&read, &write, nullptr, 0) == 0) throw Failure(os::windows_error("CreatePipe"));
+  return {os::UniqueFd(os::native_of(read)), os::UniqueFd(os::native_of(write))};
 }
 
 std::size_t set_pipe_capacity(os::NativeSocket, std::size_t) { windows::lacks("F_SETPIPE_SZ"); }

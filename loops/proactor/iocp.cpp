@@ -2,6 +2,7 @@
 // readers and writers, and looking at pipes now and then for those that only want to know of them.
 //
 // Quirks handled here; those with an id have a probe of the same id:
+//   synchronous handles, which CreatePipe makes, block in overlapped calls: they are refused.
 //   iocp.reassociate    a handle belongs to its first port for ever: calls on one of another port
 //                       end by an event.
 //   wait.early_return   a wait may end up to a tick before its time: what is left is waited again.
@@ -9,6 +10,7 @@
 //   iocp.acceptex       fails with a client that leaves early: the next request is made at once.
 //   receives            of no bytes wait for data without holding memory, and can be cancelled
 //                       without losing any.
+//   TransmitFile        tells nothing of what it has sent when it is cancelled: pieces are small.
 //   unconnected sockets are told what became of the datagrams they sent: that ends no receive.
 // Source: learn.microsoft.com, "I/O Completion Ports", AcceptEx, ConnectEx; wepoll; CPython,
 // Modules/overlapped.c.
@@ -83,8 +85,8 @@ struct Flight final : Operation::InFlight {
   std::array<std::byte, std::size_t{2} * kAddressRoom> addresses{};  // accept
   int address_size = 0;                                              // receive_from
   DWORD flags = 0;
-  // A handle that belongs to another port, or takes no overlapped calls: an event says when it is
-  // done, and a thread of the system's pool passes that on.
+  // A handle that belongs to another port: an event says when it is done, and a thread of the
+  // system's pool passes that on.
   os::UniqueFd event{};
   HANDLE wait = nullptr, port = nullptr;
   bool stream = false;                  // connect: it has to be told when it is done
@@ -190,9 +192,9 @@ Result<void> IocpProactor::attach(os::NativeSocket fd) {
     const DWORD error = ::GetLastError();
     if (error != ERROR_INVALID_PARAMETER)
       return os::windows_error_of(error, "CreateIoCompletionPort");
+    if (os::is_synchronous(fd)) return os::refuse_synchronous("CreateIoCompletionPort");
     return errno_error_of(EINVAL, "CreateIoCompletionPort",
-                          "the handle belongs to another completion port, or takes no overlapped "
-                          "calls");
+                          "the handle belongs to another completion port");
   }
   attached_[fd] = closes;
   return {};

@@ -180,7 +180,8 @@ Result<void> set_blocking(NativeSocket fd, bool blocking) {
   if (::GetHandleInformation(handle_of(fd), &flags) == 0) {
     return windows_error("GetHandleInformation");
   }
-  // Whether a call on a pipe waits is decided by each call, see pipe.cpp.
+  // Whether a call on a pipe waits is decided by each call, see pipe.cpp; where it can be decided.
+  if (!blocking && is_synchronous(fd)) return refuse_synchronous("set_blocking");
   remember_blocking(fd, blocking);
   return {};
 }

@@ -15,6 +15,7 @@
 #include <random>
 
 #include "loops/os/windows/modes.hpp"
+#include "loops/os/windows/telling_pipe.hpp"
 #include "loops/os/windows/winsock.hpp"
 
 namespace loopscope::os {
@@ -44,6 +45,23 @@ std::wstring fresh_name() {
   std::random_device random;
   return wide("\\\\.\\pipe\\loopscope-" + std::to_string(::GetCurrentProcessId()) + "-" +
               std::to_string(++number) + "-" + std::to_string(random()));
+}
+
+/// Both ends of a fresh pipe, connected.
+struct Ends {
+  UniqueFd server, client;
+};
+Result<Ends> open_ends(DWORD server_access, DWORD client_access) {
+  const std::wstring name = fresh_name();
+  UniqueFd server(checked_native(::CreateNamedPipeW(
+      name.c_str(), server_access | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
+      PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, 1, kPipeBuffer,
+      kPipeBuffer, 0, nullptr)));
+  if (!server) return windows_error("CreateNamedPipe");
+  UniqueFd client(checked_native(::CreateFileW(name.c_str(), client_access, 0, nullptr,
+                                               OPEN_EXISTING, FILE_FLAG_OVERLAPPED, nullptr)));
+  if (!client) return windows_error("CreateFile", "a pipe");
+  return Ends{std::move(server), std::move(client)};
 }
 
 /// Runs an overlapped call to its end. value: bytes moved.
@@ -114,17 +132,15 @@ bool ended(DWORD error) {
 const bool kReadsAsEndedBeforeWriter = false;
 
 Result<Pipe> open_pipe() {
-  const std::wstring name = fresh_name();
-  UniqueFd read(checked_native(::CreateNamedPipeW(
-      name.c_str(), PIPE_ACCESS_INBOUND | FILE_FLAG_FIRST_PIPE_INSTANCE | FILE_FLAG_OVERLAPPED,
-      PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, 1, kPipeBuffer,
-      kPipeBuffer, 0, nullptr)));
-  if (!read) return windows_error("CreateNamedPipe");
-  UniqueFd write(
-      checked_native(::CreateFileW(name.c_str(), GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0, nullptr,
-                                   OPEN_EXISTING, FILE_FLAG_OVERLAPPED, nullptr)));
-  if (!write) return windows_error("CreateFile", "a pipe");
-  return Pipe{std::move(read), std::move(write)};
+  Result<Ends> ends = open_ends(PIPE_ACCESS_INBOUND, GENERIC_WRITE | FILE_READ_ATTRIBUTES);
+  if (!ends.ok()) return ends.error();
+  return Pipe{std::move(ends->server), std::move(ends->client)};
+}
+
+Result<Pipe> open_telling_pipe() {
+  Result<Ends> ends = open_ends(PIPE_ACCESS_DUPLEX, GENERIC_READ | FILE_WRITE_ATTRIBUTES);
+  if (!ends.ok()) return ends.error();
+  return Pipe{std::move(ends->client), std::move(ends->server)};
 }
 
 Result<Pty> open_pty(bool) {
@@ -239,6 +255,20 @@ Result<bool> is_write_only(NativeSocket fd) {
   }
   return (about.GrantedAccess & FILE_READ_DATA) == 0 &&
          (about.GrantedAccess & FILE_WRITE_DATA) != 0;
+}
+
+bool is_synchronous(NativeSocket fd) {
+  constexpr auto kMode = static_cast<FILE_INFORMATION_CLASS>(16);  // FileModeInformation
+  constexpr ULONG kSynchronous = 0x10 | 0x20;  // FILE_SYNCHRONOUS_IO_ALERT, _NONALERT
+  ULONG mode = 0;
+  IO_STATUS_BLOCK status{};
+  const auto asked = ::NtQueryInformationFile(handle_of(fd), &status, &mode, sizeof mode, kMode);
+  return asked == 0 && (mode & kSynchronous) != 0;
+}
+
+Error refuse_synchronous(std::string_view op) {
+  return make_error(Errc::not_supported, op,
+                    "the handle was opened without FILE_FLAG_OVERLAPPED: its calls block");
 }
 
 bool reader_has_gone(NativeSocket pipe) {

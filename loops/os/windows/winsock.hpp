@@ -39,6 +39,12 @@ inline NativeSocket checked_native(HANDLE handle) {
 /// Is it a socket, and not a pipe, file or console?
 bool is_socket(NativeSocket fd);
 
+/// Was it opened for calls that return when they are done, and for no others? Such a handle takes
+/// an overlapped call too, and blocks in it. False where the system does not say.
+bool is_synchronous(NativeSocket fd);
+/// The error of what would have to block its caller.
+Error refuse_synchronous(std::string_view op);
+
 /// UTF-8 to what the wide calls take, and back. What is no UTF-8 becomes U+FFFD.
 std::wstring wide(std::string_view text);
 std::string narrow(std::wstring_view text);
