@@ -193,6 +193,7 @@ constexpr CapSet kWriter{Cap::unix_sockets, Cap::add_writer, Cap::sock_stream};
 constexpr std::string_view kBoth[] = {"create_unix_server", "create_unix_connection"};
 constexpr std::string_view kServer[] = {"create_unix_server", "Transport.get_extra_info"};
 constexpr std::string_view kConnect[] = {"create_unix_connection"};
+constexpr std::string_view kDatagramFact[] = {"unix.dgram"};
 constexpr std::string_view kDatagramApi[] = {"create_datagram_endpoint", "DatagramTransport.sendto",
                                              "DatagramProtocol.datagram_received"};
 constexpr std::string_view kWriterApi[] = {"add_writer", "remove_writer", "create_unix_server",
@@ -247,7 +248,8 @@ constexpr Scenario kScenarios[] = {
      .body = datagrams,
      .authority = Authority::man_page,
      .severity = Severity::common,
-     .api = kDatagramApi},
+     .api = kDatagramApi,
+     .facts = kDatagramFact},
     {.id = "unix.scm_rights.unexpected",
      .promise = "Descriptors that nobody asked for do not stay in the process.",
      .source = "man 7 unix, SCM_RIGHTS",
