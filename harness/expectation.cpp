@@ -88,6 +88,11 @@ Result<Expectation> read_entry(const Json& entry, std::size_t index) {
       expectation.when.emplace_back(fact, answer.get<std::string>());
     }
   }
+  if (entry.contains("leaks")) {
+    Result<std::string> leaks = text_of(entry, "leaks", index);
+    if (!leaks.ok()) return leaks.error();
+    expectation.leaks = std::move(leaks).value();
+  }
   if (entry.contains("before")) {
     Result<std::string> before = text_of(entry, "before", index);
     if (!before.ok()) return before.error();
@@ -128,6 +133,13 @@ bool holds(const Expectation& expectation, const FactTexts& facts) {
   return std::all_of(expectation.when.begin(), expectation.when.end(), [&](const auto& condition) {
     const auto fact = facts.find(condition.first);
     return matches(condition.second, fact == facts.end() ? "-" : fact->second);
+  });
+}
+
+bool covers(const Expectation& expectation, Outcome outcome, std::span<const Leak> leaks) {
+  if (outcome != Outcome::leak || expectation.leaks.empty()) return true;
+  return std::all_of(leaks.begin(), leaks.end(), [&](const Leak& leak) {
+    return matches(expectation.leaks, leak.kind + " " + leak.what);
   });
 }
 

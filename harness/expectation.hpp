@@ -25,7 +25,8 @@ std::span<const ExpectationFile> embedded_expectations();
 ///         outcome, why and source, and an outcome that a cell can end in. "before" may name the
 ///         library's version that ended the divergence; "sometimes": true makes a pass as
 ///         expected, for what depends on the moment; "when" is an object of facts, each with a glob
-///         over its answer: {"uring.setup": "no EPERM"}.
+///         over its answer: {"uring.setup": "no EPERM"}; "leaks" is a glob over what is left
+///         behind.
 Result<std::vector<Expectation>> parse_expectations(std::string_view json);
 
 /// True for what `version` of the loop's library still does. A version that cannot be read, or
@@ -36,6 +37,9 @@ bool applies_to(const Expectation& expectation, std::string_view version);
 using FactTexts = std::map<std::string, std::string, std::less<>>;
 /// True where all facts of its "when" are as it says. One without an answer is "-". Pure.
 bool holds(const Expectation& expectation, const FactTexts& facts);
+
+/// False for a leak of something else than the expected one. Pure.
+bool covers(const Expectation& expectation, Outcome outcome, std::span<const Leak> leaks);
 
 /// The first that applies to the scenario on this platform; null when none does.
 const Expectation* find_expectation(std::span<const Expectation> expectations,

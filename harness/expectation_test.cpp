@@ -142,6 +142,18 @@ TEST_CASE("the expectations that are compiled in are sound") {
 }
 
 }  // namespace
+TEST_CASE("a leak of something else than the one that is named is not covered") {
+  Expectation expected;
+  expected.outcome = Outcome::leak;
+  const Leak job{"descriptor", "7 -> Job", "absent", "present"};
+  const Leak thread{"thread", "id 9", "absent", "running"};
+  CHECK(covers(expected, Outcome::leak, std::vector{job, thread}));
+  expected.leaks = "descriptor * -> Job";
+  CHECK(covers(expected, Outcome::leak, std::vector{job}));
+  CHECK(!covers(expected, Outcome::leak, std::vector{job, thread}));
+  CHECK(covers(expected, Outcome::pass, {}));
+}
+
 TEST_CASE("what is expected only sometimes makes neither its outcome nor a pass unexpected") {
   Expectation expected;
   expected.outcome = Outcome::fail;

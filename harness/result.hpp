@@ -43,6 +43,7 @@ struct Expectation {
   bool sometimes = false;  // it depends on the moment: a pass is as expected as the outcome
   /// Facts and globs over their answers ("no EPERM"), which must all hold.
   std::vector<std::pair<std::string, std::string>> when{};
+  std::string leaks{};  // of a leak: a glob over "descriptor 7 -> Job"; empty: whatever is left
 };
 
 struct CellResult {

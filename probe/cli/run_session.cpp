@@ -54,6 +54,9 @@ void judge(CellResult& result, const Session& session) {
     if (expectation != nullptr || found == session.expectations.by_loop.end()) continue;
     expectation = find_expectation(found->second, result.cell.scenario->id, session.platform);
   }
+  if (expectation != nullptr && !covers(*expectation, result.verdict.outcome, result.said.leaks)) {
+    expectation = nullptr;
+  }
   if (expectation != nullptr) result.expectation = *expectation;
   result.standing = compare(result.verdict, expectation);
 }
