@@ -68,7 +68,7 @@ void TransportCore::lose(std::optional<Error> why) {
 }
 
 void TransportCore::settled() {
-  if (loop_ == nullptr) return;
+  if (loop_ == nullptr || std::exchange(settled_, true)) return;
   loop_->call_soon([this, keep = self_] { finish(); });
 }
 

@@ -31,7 +31,8 @@ class TransportCore : public LoopResource {
   virtual void ending(const std::optional<Error>& why) { (void)why; }
   /// Does the system still work on the descriptor? Then connection_lost waits for settled().
   virtual bool busy() const { return false; }
-  /// A connection that is lost is not busy any more: queues connection_lost.
+  /// A connection that is lost is not busy any more: queues connection_lost. Only the first call
+  /// counts: what ends in one wait may say so several times.
   void settled();
   /// What is buffered is not wanted any more.
   virtual void drop_buffer() = 0;
@@ -78,6 +79,7 @@ class TransportCore : public LoopResource {
   std::unique_ptr<Error> loss_;  // why the connection was lost, until connection_lost is queued
   Bytes sockname_, peername_;    // raw: an Endpoint is several times as large as most addresses
   bool restore_blocking_;
+  bool settled_ = false;
 };
 
 /// Hands a link out in the next iteration. A cancellation before that aborts the transport.

@@ -4,10 +4,13 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 
 #include "loops/common/recorder.hpp"
 #include "loops/os/pipe.hpp"
+#include "loops/os/temp_folder.hpp"
 
 using namespace loopscope;
 
@@ -189,6 +192,34 @@ TEST_CASE("connection_lost and the close of the descriptor wait for the system")
   const auto end = os::recv(pair.other.get(), byte);
   REQUIRE((end.ok() && end->has_value()));
   CHECK(**end == 0);
+}
+
+TEST_CASE("a receive and a piece of a file that end in one wait end their transport once") {
+  Driven driven;
+  Pair pair;
+  const auto protocol = std::make_shared<testing::Recorder>();
+  Future<Link> linked =
+      driven.loop->connect_accepted_socket([protocol] { return protocol; }, pair.mine);
+  driven.turn(2);
+  const std::shared_ptr<Transport> transport = linked.result().value().transport;
+  const Result<std::string> folder = os::make_temp_folder("loopscope-piece-");
+  REQUIRE(folder.ok());
+  std::ofstream(*folder + "/file") << "bytes";
+  const Result<os::UniqueFd> opened = os::open_path(*folder + "/file", false);
+  REQUIRE(opened.ok());
+  std::filesystem::remove_all(*folder);
+  const os::UniqueFd& file = *opened;
+  const Future<std::uint64_t> sending = driven.loop->sendfile(transport, {.file = file.get()});
+  driven.turn(2);
+  Operation& receiving = driven.script.only(Kind::receive);
+  Operation& piece = driven.script.only(Kind::splice);
+  transport->abort();
+  driven.script.soon(piece, failed(std::errc::operation_canceled));
+  driven.script.soon(receiving, failed(std::errc::operation_canceled));
+  driven.turn(4);
+  CHECK(protocol->trace == "made lost");
+  REQUIRE(sending.done());
+  CHECK_FALSE(sending.result().ok());
 }
 
 TEST_CASE("bytes that arrive for a paused transport are kept in order and given later") {

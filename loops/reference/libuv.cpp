@@ -114,6 +114,7 @@ Result<void> LibuvLoop::run_forever() {
   if (const Result<void> allowed = may_run("run_forever"); !allowed.ok()) return allowed;
   {
     const RunScope running(*this);
+    polled_ = false;
     uv_run(&uv_, stopping_ ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
   }
   stopping_ = false;
@@ -123,7 +124,9 @@ Result<void> LibuvLoop::run_forever() {
 
 void LibuvLoop::stop() {
   stopping_ = true;
-  if (is_running()) uv_stop(&uv_);  // Outside of a run uv_stop would skip the whole next one.
+  // Outside of a run uv_stop would skip the whole next one. So it would from a timer that is due
+  // when the run begins, which libuv from 1.45 on calls before its first iteration.
+  if (is_running() && polled_) uv_stop(&uv_);
 }
 
 void LibuvLoop::leave() noexcept {
@@ -164,6 +167,7 @@ void LibuvLoop::close_handles() {
 // --- the queue behind call_soon: what is ready before a poll runs after it
 
 void LibuvLoop::before_poll() {
+  polled_ = true;
   inbox_.drain(ready_);
   batch_end_ = ready_.tail();
   if (stopping_) uv_stop(&uv_);

@@ -171,6 +171,7 @@ class LibuvLoop final : public LoopCore {
   bool opened_ = false;
   std::uint64_t batch_end_ = 0;
   std::atomic<bool> stopping_{false};
+  bool polled_ = false;  // this run has come to its first poll
   std::exception_ptr leaving_;
   TimePoint closed_at_{};
 

@@ -99,6 +99,16 @@ TEST_CASE("libuv: a stopped run ends with its batch, and what the batch added wa
   CHECK(words == Words{"A", "B", "C", "D"});
 }
 
+TEST_CASE("libuv: a timer that is due when the run begins stops it behind what was ready") {
+  LIBUV_LOOP(loop);
+  Words words;
+  loop->call_later(std::chrono::milliseconds(1), [&] { loop->stop(); });
+  loop->call_soon([&] { words.push_back("ready"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(loop->run_forever().ok());
+  CHECK(words == Words{"ready"});
+}
+
 TEST_CASE("libuv: a nested run, a run of another loop and a close while running are refused") {
   LIBUV_LOOP(loop);
   LIBUV_LOOP(other);
