@@ -37,5 +37,7 @@ def run(work: Work) -> None:
     here = work.out.parent / "calibration/journal.ndjson"
     scale = f"{max(1.0, took_ns(folder / 'calibration/journal.ndjson') / took_ns(here)):.2f}"
     work.file("scale").write_text(scale + "\n", encoding="utf-8")
-    loopscope("run.log", *work.arguments(scale, f"{folder}/run", os.cpu_count() or 1))
+    # Cells wait for the server of Wine more than they run.
+    jobs = 2 * (os.cpu_count() or 1)
+    loopscope("run.log", *work.arguments(scale, f"{folder}/run", jobs))
     shutil.copy(folder / "run/journal.ndjson", work.file("journal.ndjson"))
