@@ -26,6 +26,11 @@ def cache() -> Path:
     return folder
 
 
+def debian_name(architecture: str) -> str:
+    """What Debian calls an architecture that the kernel and the compilers call so."""
+    return {"x86_64": "amd64", "i686": "i386", "aarch64": "arm64"}.get(architecture, architecture)
+
+
 @contextmanager
 def locked(name: str):
     """One at a time, also among several runs of the matrix."""

@@ -10,16 +10,17 @@ PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "true", "ye
             "printf", "ls", "id", "wc", "dd", "stty", "pwd", "grep", "sed", "seq", "test", "false")
 
 
-def make(root: Path, debian: str) -> None:
-    """Makes the folder; `debian` is the architecture as Debian calls it."""
+def make(root: Path, architecture: str) -> None:
+    """Makes the folder for programs of an architecture."""
     for folder in ("bin", "usr", "etc", "root", "tmp", "dev", "proc", "sys", "out"):
         (root / folder).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
     (root / "usr/bin").symlink_to("../bin")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n", encoding="utf-8")
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n", encoding="utf-8")
-    suite = "sid" if debian == "riscv64" else "bookworm"
-    folder = packages.View(suite, debian).unpacked("busybox-static", "./*bin/busybox")
+    suite = "sid" if architecture == "riscv64" else "bookworm"
+    view = packages.View(suite, packages.debian_name(architecture))
+    folder = view.unpacked("busybox-static", "./*bin/busybox")
     shutil.copy(next(folder.rglob("busybox")), root / "bin/busybox")
     for name in PROGRAMS:
         (root / "bin" / name).symlink_to("busybox")

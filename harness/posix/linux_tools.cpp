@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "harness/peer.hpp"
+#include "harness/posix/proc.hpp"
 #include "harness/posix/task_flags.hpp"
 #include "harness/tools/descriptor_tools.hpp"
 #include "harness/tools/process_tools.hpp"
@@ -83,13 +84,8 @@ std::size_t heap_in_use() {
 
 namespace {
 
-/// Whether /proc/self/task/<id>/stat tells of a thread that runs code of the process. The kernel
-/// wakes who joins a thread before it takes the thread off the list.
 bool is_alive(const std::filesystem::path& thread) {
-  std::ifstream file(thread / "stat");
-  std::string line;
-  if (!std::getline(file, line)) return false;
-  return (proc::task_flags(line) & (proc::kExiting | proc::kIoWorker)) == 0;
+  return proc::runs_code(proc::contents(thread / "stat"));
 }
 
 }  // namespace

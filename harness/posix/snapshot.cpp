@@ -56,7 +56,7 @@ void add_descriptors(Snapshot& items) {
 void add_threads(Snapshot& items) {
   for (const proc::Thread& thread : proc::threads_of(::getpid())) {
     const std::string stat = "/proc/self/task/" + std::to_string(thread.tid) + "/stat";
-    if ((proc::task_flags(proc::contents(stat)) & proc::kIoWorker) != 0) continue;
+    if (!proc::runs_code(proc::contents(stat))) continue;
     items.push_back({"thread", thread.name + ", id " + std::to_string(thread.tid), "running"});
   }
 }

@@ -25,28 +25,29 @@ JOBS = 8  # cells wait more than they compute
 # time, and change no promise.
 QUICK = "quiet loglevel=3 panic=-1 mitigations=off init_on_alloc=0"
 
-# Of each architecture: Debian's name, the emulator, its package, the machine, its console, and the
-# compiler of the first process.
+# Of each architecture: the emulator, its package, the machine, its console, and the compiler of the
+# first process.
 MACHINES = {
-    "x86_64": ("amd64", "qemu-system-x86_64", "qemu-system-x86", ["-M", "pc"], "ttyS0", "gcc"),
-    "i686": ("i386", "qemu-system-i386", "qemu-system-x86", ["-M", "pc", "-cpu", "max"], "ttyS0",
+    "x86_64": ("qemu-system-x86_64", "qemu-system-x86", ["-M", "pc"], "ttyS0", "gcc"),
+    "i686": ("qemu-system-i386", "qemu-system-x86", ["-M", "pc", "-cpu", "max"], "ttyS0",
              "i686-linux-gnu-gcc"),
-    "aarch64": ("arm64", "qemu-system-aarch64", "qemu-system-arm",
+    "aarch64": ("qemu-system-aarch64", "qemu-system-arm",
                 ["-M", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0", "aarch64-linux-gnu-gcc"),
-    "armhf": ("armhf", "qemu-system-arm", "qemu-system-arm", ["-M", "virt", "-cpu", "cortex-a15"],
+    "armhf": ("qemu-system-arm", "qemu-system-arm", ["-M", "virt", "-cpu", "cortex-a15"],
               "ttyAMA0", "arm-linux-gnueabihf-gcc"),
-    "riscv64": ("riscv64", "qemu-system-riscv64", "qemu-system-misc", ["-M", "virt"], "ttyS0",
+    "riscv64": ("qemu-system-riscv64", "qemu-system-misc", ["-M", "virt"], "ttyS0",
                 "riscv64-linux-gnu-gcc"),
-    "s390x": ("s390x", "qemu-system-s390x", "qemu-system-misc", ["-M", "s390-ccw-virtio"],
+    "s390x": ("qemu-system-s390x", "qemu-system-misc", ["-M", "s390-ccw-virtio"],
               "ttysclp0", "s390x-linux-gnu-gcc"),
-    "ppc64el": ("ppc64el", "qemu-system-ppc64", "qemu-system-ppc",
+    "ppc64el": ("qemu-system-ppc64", "qemu-system-ppc",
                 ["-M", "pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken,"
                  "cap-ccf-assist=off"], "hvc0", "powerpc64le-linux-gnu-gcc"),
 }
 
-def kernel(work: Work, architecture: str) -> Path:
+
+def kernel(work: Work) -> Path:
     how = work.row.how
-    folder = packages.View(how["suite"], architecture).unpacked(
+    folder = packages.View(how["suite"], packages.debian_name(work.row.binary)).unpacked(
         how["package"], "./boot/*", "./usr/lib/modules/*/vmlinu*")
     for pattern in ("boot/vmlinuz-*", "boot/vmlinux-*", "usr/lib/modules/*/vmlinu*"):
         if found := sorted(folder.glob(pattern)):
@@ -71,9 +72,9 @@ def first_process(compiler: str, package: str) -> Path:
 
 def initial_files(work: Work, mark: bytes, machine: tuple) -> Path:
     """The archive that is the root of the machine."""
-    debian, compiler = machine[0], machine[5]
+    compiler = machine[4]
     root = work.file("guest")
-    small_root.make(root, debian)
+    small_root.make(root, work.row.binary)
     (root / "row").mkdir()
     shutil.copy(first_process(compiler, compiler.replace("_", "-")), root / "init")
     shutil.copy(work.program, root / "row/loopscope")
@@ -96,9 +97,9 @@ def initial_files(work: Work, mark: bytes, machine: tuple) -> Path:
 def run(work: Work) -> None:
     how = work.row.how
     machine = MACHINES[work.row.binary]
-    debian, emulator, package, model, console, _ = machine
+    emulator, package, model, console, _ = machine
     packages.install(emulator, package)
-    image = kernel(work, debian)
+    image = kernel(work)
     mark = secrets.token_bytes(16)
     archive = initial_files(work, mark, machine)
     size = f"{how.get('memory_mb', 2048)}M"
