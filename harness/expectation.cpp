@@ -33,10 +33,13 @@ bool can_be_expected(Outcome outcome) {
 }
 
 /// "1.44.2" as {1, 44, 2}; what follows the numbers ("-dev") is left out. nullopt: no number.
-std::optional<std::vector<unsigned>> numbers_of(std::string_view version) {
-  std::vector<unsigned> numbers;
+// Signed: of unsigned ones GCC 12 compares, where the processor is big-endian, as many bytes as there
+// are numbers. source: libstdc++-v3/include/bits/stl_algobase.h of GCC 12.2,
+// lexicographical_compare_three_way, its call of __builtin_memcmp
+std::optional<std::vector<int>> numbers_of(std::string_view version) {
+  std::vector<int> numbers;
   while (true) {
-    unsigned number = 0;
+    int number = 0;
     const char* end = version.data() + version.size();
     const auto [rest, error] = std::from_chars(version.data(), end, number);
     if (error != std::errc()) break;

@@ -24,7 +24,10 @@ void require(bool done, std::string_view op) {
 }
 
 /// A subject that aborts resets the connection: for a peer that is an end like another.
-bool is_end(const Error& error) { return error.is_errno(ECONNRESET) || error.is_errno(EPIPE); }
+/// ECONNABORTED is gVisor's word, and Winsock's.
+bool is_end(const Error& error) {
+  return error.is_errno(ECONNRESET) || error.is_errno(EPIPE) || error.is_errno(ECONNABORTED);
+}
 
 int choose_alpn(SSL*, const unsigned char** chosen, unsigned char* size,
                 const unsigned char* offered, unsigned offered_size, void* ours) {

@@ -14,8 +14,8 @@
 //   user N             user and group of what is run from then on
 //   loopback           brings lo up
 //   clock_step SECONDS sets the wall clock so much later, while the next command runs
-//   limit_scale NS     from the calibration on: what it took where the scale is 1
-//   calibrate ARG...   runs /row/loopscope; @SCALE@ is then how much longer it took, at least 1
+//   limit_scale NS LEAST  from the calibration on: what it took where the scale is 1
+//   calibrate ARG...   runs /row/loopscope; @SCALE@ is then how much longer it took, at least LEAST
 //   run ARG...         runs /row/loopscope
 //   hand PATH          hands a file over
 // Each is answered on the console by a line that begins with "@@row ".
@@ -44,6 +44,7 @@ enum { kPage = 4096, kMark = 16, kHead = kMark + 12, kBody = kPage - kHead, kWor
 static unsigned char mark[kMark];
 static long user = -1;
 static long long step_seconds, unscaled_ns;
+static double least_scale = 1;
 static char scale[32] = "1";
 
 static void say(const char* what, const char* of, long long number) {
@@ -179,9 +180,10 @@ static void do_line(char* line) {
     step_seconds = atoll(first);
   } else if (strcmp(verb, "limit_scale") == 0) {
     unscaled_ns = atoll(first);
+    least_scale = count > 2 ? atof(words[2]) : 1;
   } else if (strcmp(verb, "calibrate") == 0) {
     const double longer = unscaled_ns > 0 ? (double)run(words) / (double)unscaled_ns : 1;
-    snprintf(scale, sizeof scale, "%.2f", longer < 1 ? 1 : longer);
+    snprintf(scale, sizeof scale, "%.2f", longer < least_scale ? least_scale : longer);
     printf("@@row scale %s 0\n", scale);
   } else if (strcmp(verb, "run") == 0) {
     run(words);
