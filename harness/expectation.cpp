@@ -33,8 +33,8 @@ bool can_be_expected(Outcome outcome) {
 }
 
 /// "1.44.2" as {1, 44, 2}; what follows the numbers ("-dev") is left out. nullopt: no number.
-// Signed: of unsigned ones GCC 12 compares, where the processor is big-endian, as many bytes as there
-// are numbers. source: libstdc++-v3/include/bits/stl_algobase.h of GCC 12.2,
+// Signed: of unsigned ones GCC 12 compares only as many bytes as there are numbers, where the
+// processor is big-endian. source: libstdc++-v3/include/bits/stl_algobase.h of GCC 12.2,
 // lexicographical_compare_three_way, its call of __builtin_memcmp
 std::optional<std::vector<int>> numbers_of(std::string_view version) {
   std::vector<int> numbers;

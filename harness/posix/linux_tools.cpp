@@ -14,7 +14,6 @@
 #include <system_error>
 
 #include "harness/peer.hpp"
-#include "harness/posix/proc.hpp"
 #include "harness/posix/task_flags.hpp"
 #include "harness/tools/descriptor_tools.hpp"
 #include "harness/tools/process_tools.hpp"
@@ -85,7 +84,10 @@ std::size_t heap_in_use() {
 namespace {
 
 bool is_alive(const std::filesystem::path& thread) {
-  return proc::runs_code(proc::contents(thread / "stat"));
+  std::ifstream file(thread / "stat");
+  std::string line;
+  std::getline(file, line);
+  return proc::runs_code(line);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ inline unsigned long task_flags(const std::string& stat) {
   return at == std::string::npos ? 0 : std::strtoul(stat.c_str() + at, nullptr, 10);
 }
 
-/// Whether the text tells of a thread that runs code of the process; a thread that is gone has none.
+/// Whether the text tells of a thread that runs code of the process; one that is gone has no text.
 /// The kernel wakes who joins a thread before it takes the thread off the list.
 inline bool runs_code(const std::string& stat) {
   return !stat.empty() && (task_flags(stat) & (kExiting | kIoWorker)) == 0;
