@@ -169,6 +169,8 @@ class EventLoop {
   virtual Future<Link> start_tls(Link plain, TlsOptions options);
   /// Takes the read end. Regular files and directories are refused (invalid_argument); the
   /// descriptor becomes non-blocking while the transport lives and gets its flag back at the end.
+  /// A handle of Windows whose calls block, as CreatePipe makes it, is refused too (not_supported),
+  /// unless a library under the loop has a thread for it.
   virtual Future<Link> connect_read_pipe(ProtocolFactory factory, PipeEnd pipe);
   virtual Future<Link> connect_write_pipe(ProtocolFactory factory, PipeEnd pipe);
 
