@@ -217,6 +217,7 @@ constexpr Scenario kScenarios[] = {
      .body = thousand_short,
      .api = kApi,
      .facts = kShell,
+     .exclusive = true,
      .limit = std::chrono::seconds(30)},
     {.id = "proc.fast_exit",
      .promise = "A child that has ended before the loop turns is reported all the same.",
