@@ -141,6 +141,27 @@ TEST_CASE("limits: what the facts and the loops of this run show, and nothing el
   }
 }
 
+TEST_CASE("limits: a loop that is absent neither delivers nor refuses") {
+  const auto tls_on_proactors = [](const std::string& io_uring) {
+    const std::string text =
+        R"({"header":{"schema":"loopscope.journal/1","host":{"os":"Windows"}}})"
+        "\n"
+        R"({"catalogue":{"loops":[{"name":"iocp","family":"proactor"},)"
+        R"({"name":"io_uring","family":"proactor",)" +
+        io_uring +
+        R"(}],"scenarios":[{"id":"tls.echo_large"}]}})"
+        "\n"
+        R"({"cell":{"loop":"iocp","scenario":"tls.echo_large","outcome":"pass"}})"
+        "\n"
+        R"({"cell":{"loop":"io_uring","scenario":"tls.echo_large","outcome":"unsupported"}})"
+        "\n" +
+        kFooter;
+    return limit(judge_limits(load_text(text).value()), "C10").loops.status;
+  };
+  CHECK(tls_on_proactors(R"("absent_because":"needs Linux")") == "delivers");
+  CHECK(tls_on_proactors(R"("version":"1")") == "mixed");
+}
+
 TEST_CASE("text: durations, sizes and facts as a reader would write them") {
   CHECK(duration_text(812) == "812 ns");
   CHECK(duration_text(61200) == "61.2 us");

@@ -96,9 +96,12 @@ LimitLevel judge_system(const Limit& limit, Legs legs) {
 
 using LoopNames = std::vector<std::string>;
 
-bool of_family(Legs legs, const Cell& cell, std::string_view family) {
+/// Whether the cell's loop is one that the claim is about. One that is absent here neither delivers
+/// nor refuses: io_uring does not lack UDP on Windows.
+bool is_meant(Legs legs, const Cell& cell, std::string_view family) {
   const LoopRow* loop = legs.loop(cell.loop);
-  return family.empty() || (loop != nullptr && loop->family == family);
+  if (loop == nullptr) return family.empty();
+  return loop->absent_because.empty() && (family.empty() || loop->family == family);
 }
 
 void read_scenario(const LimitScenario& bearing, std::string_view family, Legs legs, Votes& votes,
@@ -107,7 +110,7 @@ void read_scenario(const LimitScenario& bearing, std::string_view family, Legs l
   for (const PlacedCell& placed : cells_of(legs)) {
     const Cell& cell = *placed;
     if (cell.scenario != bearing.id || cell.repeat != 0) continue;
-    if (!of_family(legs, cell, family)) continue;
+    if (!is_meant(legs, cell, family)) continue;
     by_outcome[cell.outcome].push_back(cell.loop);
     const bool judged = was_judged(cell);
     if (!judged && cell.outcome != Outcome::unsupported) continue;
