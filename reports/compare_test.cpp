@@ -151,6 +151,9 @@ TEST_CASE("limits: a loop that is absent neither delivers nor refuses") {
         io_uring +
         R"(}],"scenarios":[{"id":"tls.echo_large"}]}})"
         "\n"
+        R"({"plan":{"cells":[{"loop":"iocp","scenario":"tls.echo_large","decision":"run"},)"
+        R"({"loop":"io_uring","scenario":"tls.echo_large","decision":"run"}]}})"
+        "\n"
         R"({"cell":{"loop":"iocp","scenario":"tls.echo_large","outcome":"pass"}})"
         "\n"
         R"({"cell":{"loop":"io_uring","scenario":"tls.echo_large","outcome":"unsupported"}})"

@@ -243,11 +243,11 @@ class HundredChanges final : public WrappedSelector {
   int changes_ = 0;
 };
 
-class FiftyDescriptors final : public WrappedSelector {
+class ThirtyDescriptors final : public WrappedSelector {
  public:
   using WrappedSelector::WrappedSelector;
   Result<void> add(os::NativeSocket fd, Interest interest) override {
-    if (interests_.size() == 50) return errno_error_of(ENOSPC, "epoll_ctl(ADD)");
+    if (interests_.size() == 30) return errno_error_of(ENOSPC, "epoll_ctl(ADD)");
     return WrappedSelector::add(fd, interest);
   }
 };
@@ -291,8 +291,8 @@ constexpr Names kFirst[] = {"rw.dup_both_registered", "fair.many_ready_fds",
 constexpr Names kSixtyFour[] = {"limit.maxevents", "limit.select.count_512",
                                 "limit.select.full_set"};
 constexpr Names kChanges[] = {"rw.many_change_per_iteration"};
-constexpr Names kFifty[] = {"limit.select.count_64", "limit.nofile.raise_soft",
-                            "limit.watched_2000", "limit.watched_10000"};
+constexpr Names kThirty[] = {"limit.select.count_64", "limit.nofile.raise_soft",
+                             "limit.watched_2000", "limit.watched_10000"};
 constexpr Names kNumbers[] = {"limit.select.last_below_setsize", "limit.select.full_set",
                               "limit.select.fd_above_1024_others"};
 constexpr Names kBeyond[] = {"limit.select.fd_setsize_value", "limit.select.fd_above_1024_others",
@@ -367,9 +367,9 @@ constexpr FaultyLoop kLoops[] = {
      .defect = "After 100 changes between two waits further ones are dropped.",
      .must_fail = kChanges,
      .must_pass = kKeepsLevel},
-    {.loop = epoll_wrapped<FiftyDescriptors>("faulty.fifty_descriptors"),
-     .defect = "The loop watches 50 descriptors and no more.",
-     .must_fail = kFifty,
+    {.loop = epoll_wrapped<ThirtyDescriptors>("faulty.thirty_descriptors"),
+     .defect = "The loop watches 30 descriptors and no more.",
+     .must_fail = kThirty,
      .must_pass = kKeepsLevel},
     {.loop = poll_wrapped<NumbersBelow1000>("faulty.numbers_below_1000"),
      .defect = "Descriptors from 1000 on are refused.",
