@@ -77,6 +77,8 @@ def bad_tables(tool: Path, work: Path) -> None:
             ("a name that is none", row("A b"), "a name has small letters"),
             ("the same name twice", good + good, "row 2: there is a row a before it"),
             ("a fact that is no text", row("a", "facts = { x = 4 }"), "facts.x must be a text"),
+            ("a row to compare with that is not there", row("a", 'beside = "b"'),
+             "row 1 (a): beside is 'b'"),
             ("what a maker needs", row("a").replace('"host"', '"vm"'), "suite is missing")):
         done = matrix(tool, table(work / "bad", text))
         lines = done.stderr.strip().splitlines()

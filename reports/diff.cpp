@@ -127,6 +127,11 @@ std::vector<HostChange> host_changes(const Run& before, const Run& after) {
   return found;
 }
 
+bool several_platforms(Legs legs) {
+  return std::any_of(legs.begin(), legs.end(),
+                     [&](const Run& leg) { return leg.platform != legs.platform(); });
+}
+
 /// Of each platform that both have, its first legs; and which platforms came and went.
 std::vector<HostChange> host_changes(Legs before, Legs after, bool named) {
   if (!named) return host_changes(before.front(), after.front());
@@ -163,7 +168,7 @@ std::size_t RunDiff::of(Change change) const {
 
 RunDiff diff(Legs before, Legs after) {
   RunDiff result;
-  const bool named = before.several() || after.several();
+  const bool named = several_platforms(before) || several_platforms(after);
   result.host = host_changes(before, after, named);
   const auto old = by_key(before, named), now = by_key(after, named);
   // In the order of the plan: the newer one, and of what vanished the older one.

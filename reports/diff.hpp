@@ -51,8 +51,7 @@ struct RunDiff {
   std::size_t of(Change change) const;
 };
 
-/// Two single runs are compared whatever their platforms are; of several legs, those of the same
-/// platform.
+/// Legs of one platform each are compared whatever it is; of several, those of the same platform.
 /// lifetime  The cells point into the runs.
 RunDiff diff(Legs before, Legs after);
 

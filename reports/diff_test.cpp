@@ -94,6 +94,20 @@ TEST_CASE("diff: what was observed may be a time, and is no change by itself") {
   CHECK(diff(before, after).cells.empty());
 }
 
+TEST_CASE("diff: legs of one platform each are compared whatever it is") {
+  Report before = report_of(golden()), after = report_of(golden());
+  after.legs.front().platform = "elsewhere";
+  // Two shards of one run.
+  after.legs.push_back(after.legs.front());
+  std::vector<Cell>& cells = after.legs.front().cells;
+  after.legs.back().cells.assign(cells.begin() + 10, cells.end());
+  cells.resize(10);
+  const RunDiff found = diff(before, after);
+  CHECK(found.cells.empty());
+  CHECK(found.host.empty());
+  CHECK(found.same == before.legs.front().cells.size());
+}
+
 TEST_CASE("diff: facts come first, measured times are left out") {
   Run before = golden(), after = golden();
   after.header.host.emplace_back("place", Scalar(std::string("docker")));

@@ -1,6 +1,7 @@
 // Formats: each a pure function from a Report to a document.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,11 +13,17 @@ namespace loopscope::reports {
 
 struct Kills;
 
+/// Which platform stands beside which on the page: platform -> the one that it is compared with.
+/// "" stands for those that are not named.
+using Beside = std::map<std::string, std::string>;
+
 struct RenderOptions {
   bool colour = false;  // ANSI colours; only the console format has any
   /// The page of a report shows what changed since this one, and the kill matrix of a self-test.
   const Report* baseline = nullptr;
   const Kills* kills = nullptr;
+  /// Where nothing is said, the platform on which most cells pass is beside the others.
+  Beside beside;
 };
 
 struct Format {

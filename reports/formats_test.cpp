@@ -226,6 +226,49 @@ TEST_CASE("formats: several legs name their platforms, and counts are sums") {
   CHECK(render("badge", two).value().find("Linux, Darwin") != std::string::npos);
 }
 
+TEST_CASE("html: a platform stands beside the one where most passes, or the one asked for") {
+  Report two = report_of(stored_run("golden.ndjson"));
+  two.legs.push_back(two.legs.front());
+  Run& other = two.legs.back();
+  other.platform = "macos-arm64";
+  other.header.host = two.legs.front().header.host;
+  const auto section = [&](const Beside& beside) {
+    RenderOptions how;
+    how.beside = beside;
+    const std::string page = render("html", two, how).value();
+    const std::size_t begin = page.find("<section id=\"platforms\">");
+    REQUIRE(begin != std::string::npos);
+    return page.substr(begin, page.find("</section>", begin) - begin);
+  };
+  // The same run twice: nothing differs, and that is said.
+  const std::string same = section({});
+  CHECK(count(same, "<details") == 1);
+  CHECK(count(same, "0 of the machine and 0 cells are otherwise") == 1);
+  CHECK(count(same, "alike") > 1);
+  CHECK(count(same, "<span class=\"k") == 0);
+
+  Cell& changed = other.cells.front();
+  REQUIRE(changed.outcome == Outcome::pass);
+  changed.outcome = Outcome::fail;
+  other.header.host.emplace_back("place", Scalar(std::string("docker")));
+  const std::string one = section({});
+  const std::string so = ": 1 of the machine and 1 cells are otherwise than on ";
+  CHECK(count(one, "macos-arm64" + so + "linux-x86_64") == 1);
+  CHECK(count(one, "<code>" + changed.scenario + "</code>") == 1);
+  CHECK(count(one, "<code>place</code>") == 1);
+  CHECK(count(one, "<span class=\"k fail\">fail</span> 1") == 1);
+  const std::string asked = section({{"", "macos-arm64"}});
+  CHECK(count(asked, "linux-x86_64" + so + "macos-arm64") == 1);
+  CHECK(count(asked, "<span class=\"k pass\">pass</span> 1") == 1);
+  // That one alone; the other stands beside the one where most passes, as before.
+  CHECK(count(section({{"linux-x86_64", "macos-arm64"}}), "<details") == 2);
+}
+
+TEST_CASE("html: one platform stands beside nothing") {
+  CHECK(count(render("html", report_of(stored_run("golden.ndjson"))).value(),
+              "<section id=\"platforms\">") == 0);
+}
+
 TEST_CASE("platform_of: the system, and what a run was told to do without") {
   Header header;
   header.host = {{"os", "Darwin"}, {"arch", "arm64"}};

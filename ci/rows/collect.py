@@ -14,9 +14,7 @@ from pathlib import Path
 
 from rows.reasons import CannotBeMade
 from rows.table import Row, makers
-from rows.work import Work, calibrate
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from rows.work import ROOT, Work, build_root, calibrate
 
 
 @dataclass
@@ -32,10 +30,6 @@ class Ran:
 
 def say(text: str) -> None:
     print(f"matrix: {text}", file=sys.stderr, flush=True)
-
-
-def build_root() -> Path:
-    return Path(os.environ.get("LOOPSCOPE_BUILD_DIR") or ROOT / "build")
 
 
 def build(binary: str, out: Path, anew: bool) -> Path:
@@ -165,6 +159,14 @@ class Matrix:
         return sorted(ran, key=lambda one: self.rows.index(one.row))
 
 
+def beside(rows: list[Row]) -> list[str]:
+    """Which row stands beside which on the page: the first one, where it names no other."""
+    labels = {row.name: row.label for row in rows}
+    return [word for pair in [rows[0].label, *(f"{row.label}:{labels[row.beside]}" for row in rows
+                                               if row.beside in labels)]
+            for word in ("--beside", pair)]
+
+
 def merge(native: Path, ran: list[Ran], out: Path) -> int:
     """One document and one page of all rows; the exit code is the report's verdict."""
     document, page = out / "matrix.ndjson", out / "matrix.html"
@@ -179,7 +181,8 @@ def merge(native: Path, ran: list[Ran], out: Path) -> int:
                              document], check=False)
     if merged.returncode not in (0, 2):
         return merged.returncode
-    shown = subprocess.run([native, "report", document, "--format", "html", "-o", page],
+    shown = subprocess.run([native, "report", document, "--format", "html", "-o", page,
+                            *beside([one.row for one in ran if one.journal])],
                            check=False, stdout=subprocess.DEVNULL)
     say(f"{document}\n        {page}")
     return shown.returncode

@@ -16,7 +16,7 @@ TIERS = ("push", "nightly", "manual")
 COMMON = {"name": (str, True), "class": (str, True), "maker": (str, True), "tier": (str, True),
           "what": (str, True), "seconds": (int, True), "download_mb": (int, False),
           "binary": (str, False), "arguments": (list, False), "jobs": (int, False),
-          "facts": (dict, False)}
+          "facts": (dict, False), "beside": (str, False)}
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
@@ -34,6 +34,7 @@ class Row:
     arguments: tuple[str, ...] = ()    # more for loopscope run
     jobs: int = 0          # cells at a time; 0: as many as the maker finds right
     facts: dict[str, str] = field(default_factory=dict)  # id -> glob over what it must answer
+    beside: str = ""  # the row that the report compares it with; "": the first one
     how: dict[str, Any] = field(default_factory=dict)    # what its maker wants to know
 
     @property
@@ -97,7 +98,7 @@ def _row(number: int, entry: Any, known_makers: dict[str, ModuleType]) -> Row:
                what=entry["what"], seconds=entry["seconds"],
                download_mb=entry.get("download_mb", 0), binary=entry.get("binary", "x86_64"),
                arguments=tuple(entry.get("arguments", ())), jobs=entry.get("jobs", 0),
-               facts=dict(entry.get("facts", {})), how=how)
+               facts=dict(entry.get("facts", {})), beside=entry.get("beside", ""), how=how)
 
 
 def load(path: Path) -> list[Row]:
@@ -121,6 +122,10 @@ def load(path: Path) -> list[Row]:
             if row.name in [other.name for other in rows]:
                 raise BadTable(f"row {number}: there is a row {row.name} before it")
             rows.append(row)
+        for number, row in enumerate(rows, 1):
+            if row.beside:
+                _one_of(f"row {number} ({row.name})", "beside", row.beside,
+                        [other.name for other in rows if other is not row])
     except BadTable as error:
         raise BadTable(f"{path}: {error}") from None
     return rows

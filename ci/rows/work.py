@@ -11,12 +11,19 @@ from pathlib import Path
 from rows.reasons import CannotBeMade
 from rows.table import Row
 
+ROOT = Path(__file__).resolve().parent.parent.parent  # of the repository
+
 # What a row's factor of time is measured by: the same few cells here and there, one after another.
 CALIBRATION = ("run", "--loop", "select", "--scenario", "sched.soon.", "--jobs", "1", "--repeat",
                "4")
 
 _running: set[subprocess.Popen] = set()
 _interrupted_by = 0
+
+
+def build_root() -> Path:
+    """Where builds go, as ci/setup.sh chooses it for a repository that can be written."""
+    return Path(os.environ.get("LOOPSCOPE_BUILD_DIR") or ROOT / "build")
 
 
 def interrupt(number: int, _frame=None) -> None:

@@ -1,6 +1,8 @@
 // loopscope report: a journal into a document.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "probe/cli/command.hpp"
 #include "probe/cli/common.hpp"
 #include "probe/cli/documents.hpp"
@@ -12,6 +14,7 @@ namespace {
 
 struct Options {
   std::string journal, format = "console", out = "-", query, baseline, kills;
+  std::vector<std::string> beside;
   bool no_redact = false;
 };
 
@@ -34,14 +37,40 @@ struct Beside {
   reports::Kills kills;
 };
 
+void must_be_there(const std::string& platform, const reports::Report& report) {
+  std::vector<std::string_view> known;
+  for (const reports::Run& leg : report.legs) known.push_back(leg.platform);
+  if (std::find(known.begin(), known.end(), platform) != known.end()) return;
+  cli::stop(Message("LS001", fmt::format("no platform is called \"{}\"", platform))
+                .fact("known", fmt::format("{}", fmt::join(known, ", "))));
+}
+
+/// "OTHER" for every platform, "PLATFORM:OTHER" for one.
+reports::Beside platforms_beside(const std::vector<std::string>& words,
+                                 const reports::Report& report) {
+  reports::Beside chosen;
+  for (const std::string& word : words) {
+    const std::size_t colon = word.find(':');
+    const bool of_one = colon != std::string::npos;
+    const std::string platform = of_one ? word.substr(0, colon) : "";
+    const std::string other = of_one ? word.substr(colon + 1) : word;
+    if (of_one) must_be_there(platform, report);
+    must_be_there(other, report);
+    chosen[platform] = other;
+  }
+  return chosen;
+}
+
 /// The report gives names away as long as it has them, so its own come out later.
 void load_beside(const Options& options, const reports::Report& report, Beside& beside,
                  reports::RenderOptions& how) {
-  if (options.format != "html" && !(options.baseline + options.kills).empty()) {
-    cli::stop(Message("LS001", "--baseline and --kills are for the page")
+  const bool asked = !(options.baseline + options.kills).empty() || !options.beside.empty();
+  if (options.format != "html" && asked) {
+    cli::stop(Message("LS001", "--baseline, --beside and --kills are for the page")
                   .fact("format", options.format)
                   .next("loopscope report JOURNAL --format html --baseline OLD"));
   }
+  how.beside = platforms_beside(options.beside, report);
   if (!options.baseline.empty()) {
     beside.baseline = cli::load_report(cli::journal_path(options.baseline));
     if (!options.no_redact) redact(beside.baseline, cli::local_names());
@@ -105,6 +134,10 @@ Action setup(cli::Options& takes) {
   takes.add({.names = "--baseline",
              .target = &options->baseline,
              .help = "For html: another report; the page shows what changed since"});
+  takes.add({.names = "--beside",
+             .target = &options->beside,
+             .help = "For html: the platform that others are compared with, or PLATFORM:OTHER for "
+                     "one of them"});
   takes.add(
       {.names = "--kills",
        .target = &options->kills,

@@ -13,8 +13,10 @@ using namespace reports;
 struct Section {
   std::string_view id, title;
   void (*write)(reports::html::Page& page, const reports::html::View& view);
+  bool of_several = false;  // only where there are several platforms
 };
 constexpr Section kSections[] = {{"attention", "Attention", reports::html::write_attention},
+                                 {"platforms", "Platforms", reports::html::write_platforms, true},
                                  {"matrix", "Matrix", reports::html::write_matrix},
                                  {"cells", "Evidence", reports::html::write_cells},
                                  {"divergence", "Differences", reports::html::write_divergence},
@@ -33,7 +35,7 @@ std::string title_of(const Report& report) {
 }
 
 Result<std::string> render_html(const Report& report, const RenderOptions& options) {
-  const reports::html::View view(report);
+  const reports::html::View view(report, options.beside);
   reports::html::Page body, views, data;
   if (report.restriction) {
     body.put("<p class=\"warning\" id=\"restriction\">Restricted by a {}.</p>",
@@ -47,6 +49,7 @@ Result<std::string> render_html(const Report& report, const RenderOptions& optio
     views.put("<a href=\"#{}\">{}</a>\n", id, title);
   };
   for (const Section& section : kSections) {
+    if (section.of_several && !view.many_platforms()) continue;
     section.write(body, view);
     link(section.id, section.title);
   }

@@ -160,10 +160,10 @@ void write_loops(Page& page, const Platform& platform, std::size_t number) {
   page.raw("</tbody></table></div>");
 }
 
-void write_platforms(Page& page, const View& view) {
+void write_runs(Page& page, const View& view) {
   page.raw(
-      "<h2 class=\"small\" id=\"platforms\">Runs of this report</h2><div class=\"scroll\" "
-      "tabindex=\"0\" role=\"region\" aria-labelledby=\"platforms\"><table class=\"loops "
+      "<h2 class=\"small\" id=\"runs\">Runs of this report</h2><div class=\"scroll\" "
+      "tabindex=\"0\" role=\"region\" aria-labelledby=\"runs\"><table class=\"loops "
       "runs\"><thead><tr><th scope=\"col\">platform</th><th scope=\"col\">verdict</th><th "
       "scope=\"col\">system</th><th scope=\"col\">cells</th></tr></thead><tbody>\n");
   for (const Run& run : view.all) {
@@ -207,7 +207,7 @@ void write_head(Page& page, const View& view) {
 
 void write_overview(Page& page, const View& view) {
   write_head(page, view);
-  if (view.all.several()) write_platforms(page, view);
+  if (view.all.several()) write_runs(page, view);
   for (std::size_t i = 0; i < view.platforms.size(); ++i) {
     const Platform& platform = view.platforms[i];
     if (view.all.several()) {

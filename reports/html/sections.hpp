@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "reports/compare.hpp"
+#include "reports/format.hpp"
 #include "reports/html/writer.hpp"
 #include "reports/model.hpp"
 
@@ -31,10 +32,11 @@ struct Column {
 /// What several sections need, computed once.
 /// lifetime  Views of the report.
 struct View {
-  explicit View(const Report& report);
+  explicit View(const Report& report, Beside beside = {});
 
   Legs all;
   Catalogue catalogue;  // of all runs together
+  Beside beside;        // who is compared with whom, as far as it was said
   std::vector<Platform> platforms;
   std::vector<Column> columns;                // by platform, then in the order of the catalogue
   std::vector<const ScenarioRow*> scenarios;  // those that were planned anywhere
@@ -76,6 +78,8 @@ void write_absent(Page& page, const View& view);
 
 void write_overview(Page& page, const View& view);
 void write_attention(Page& page, const View& view);
+/// Each platform beside another one. There are several.
+void write_platforms(Page& page, const View& view);
 void write_matrix(Page& page, const View& view);
 void write_cells(Page& page, const View& view);
 void write_divergence(Page& page, const View& view);

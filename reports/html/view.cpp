@@ -16,7 +16,8 @@ int severity(const Cell& cell) {
 
 }  // namespace
 
-View::View(const Report& report) : all(report), catalogue(all.catalogue()) {
+View::View(const Report& report, Beside chosen)
+    : all(report), catalogue(all.catalogue()), beside(std::move(chosen)) {
   for (const Legs& runs : all.by_platform()) add(runs);
   std::set<std::string_view> planned;
   for (const auto& [key, cells] : index_) planned.insert(std::get<1>(key));

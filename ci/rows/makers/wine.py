@@ -6,12 +6,11 @@ import shutil
 from pathlib import Path
 
 from rows.reasons import CannotBeMade
-from rows.work import CALIBRATION, Work
+from rows.work import CALIBRATION, ROOT, Work
 
 LABEL = "wine"
 KEYS = {"options": (list, False)}  # for ci/rows/windows-wine: --without-tls
 SCRIPT = Path(__file__).resolve().parent.parent / "windows-wine"
-ROOT = SCRIPT.parent.parent.parent
 
 
 def took_ns(journal: Path) -> float:
