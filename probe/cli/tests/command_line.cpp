@@ -232,6 +232,20 @@ TEST_CASE("runs are merged into one document, or the old one stays") {
   CHECK(has(report, "red  2/2 cells reported"));
   CHECK(merge({out, two.file("out")}).code == 0);
   CHECK(contents(out) == whole);
+  // The page of two platforms compares them, with the one that was asked for.
+  CHECK(merge({"here=" + one.file("out"), "there=" + two.file("out")}).code == 0);
+  const auto beside = [&](std::string word) {
+    return loopscope(one, {"report", out, "--format", "html", "--beside", word});
+  };
+  CHECK(has(beside("there"), "cells are otherwise than on there"));
+  CHECK(has(beside("there:here"), "cells are otherwise than on here"));
+  for (const char* unknown : {"nowhere", "there:nowhere", "nowhere:there", "there:", ":there"}) {
+    CAPTURE(unknown);
+    CHECK(beside(unknown).code == 64);
+    CHECK(has(beside(unknown), "here, there"));
+  }
+  CHECK(loopscope(one, {"report", out, "--beside", "there"}).code == 64);
+  CHECK(merge({one.file("out"), two.file("out")}).code == 0);
   // Refused: nothing is written, and nothing is left beside it.
   std::ofstream(one.file("bad")) << "no journal\n";
   const Ended bad = merge({one.file("out"), one.file("bad")});
@@ -346,7 +360,7 @@ TEST_CASE("a self-test writes its kill matrix, and the page shows it without nam
   CHECK(has(page_of(dir, {"--kills", dir.file("out/report.json")}), "LS021"));
   const Ended other = page_of(dir, {"--kills", kills}, "console");
   CHECK(other.code == 64);
-  CHECK(has(other, "--baseline and --kills are for the page"));
+  CHECK(has(other, "--baseline, --beside and --kills are for the page"));
 }
 
 TEST_CASE("the page shows what changed since a baseline") {
@@ -368,7 +382,7 @@ TEST_CASE("the page shows what changed since a baseline") {
   CHECK(has(page_of(dir, {"--baseline", dir.file("text")}), "LS021"));
   const Ended other = page_of(dir, {"--baseline", old.file("out")}, "json");
   CHECK(other.code == 64);
-  CHECK(has(other, "--baseline and --kills are for the page"));
+  CHECK(has(other, "--baseline, --beside and --kills are for the page"));
 }
 
 TEST_CASE("bad input gives one message with an id, code 64, and no traceback") {
