@@ -52,6 +52,8 @@ void closed_by_resume(Context& cx) {
 void writes_in_order(Context& cx) {
   StreamPair pair = cx.tcp_pair();
   os::set_buffer_sizes(pair.subject.native(), 32'768, 0).value();  // Most of it has to wait.
+  // A kernel that is left alone may keep megabytes for a reader who does not come.
+  os::set_buffer_sizes(pair.peer.native(), 0, 200'000).value();
   Connection c = connect(cx, std::make_shared<StreamRecorder>(cx), std::move(pair));
   std::string sent;
   const auto say = [&](int number) {
