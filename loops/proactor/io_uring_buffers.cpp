@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "loops/os/linux/high_memory.hpp"
+
 namespace loopscope::uring {
 
 std::uint32_t OwnBlocks::take() {
@@ -38,6 +40,9 @@ std::size_t BufferRing::mapped_size() const {
 }
 
 Result<void> BufferRing::attach(const Ring& ring) {
+  if (os::has_high_memory()) {
+    return errno_error_of(EINVAL, "io_uring_register(PBUF_RING): not asked for beside high memory");
+  }
   // The first entry's last field doubles as the tail of the ring.
   io_uring_buf_ring_init(ring_);
   io_uring_buf_reg registration{};

@@ -4,7 +4,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+#include <fstream>
+
+#include "loops/os/linux/high_memory.hpp"
 #include "loops/os/linux/refused_call.hpp"
+#include "loops/os/temp_folder.hpp"
 #include "loops/proactor/io_uring_testing.hpp"
 
 using namespace loopscope;
@@ -170,4 +174,20 @@ TEST_CASE("every level can be had here, and says what it uses") {
     CHECK(std::string_view(link) == kDescriptorKind);
   }
   MESSAGE(made(UringLevel::automatic)->version());
+}
+
+TEST_CASE("memory that the kernel does not keep mapped is noticed by what it says of it") {
+  const std::string folder = os::make_temp_folder("loopscope-memory-").value();
+  const auto said = [&](const std::string& text) {
+    const std::string path = folder + "/meminfo";
+    std::ofstream(path) << text;
+    const bool found = os::has_high_memory(path.c_str());
+    ::unlink(path.c_str());
+    return found;
+  };
+  CHECK(said("MemTotal: 2061592 kB\nHighTotal: 1187400 kB\nHighFree: 96 kB\n"));
+  CHECK_FALSE(said("MemTotal: 778248 kB\nHighTotal: 0 kB\n"));
+  CHECK_FALSE(said("MemTotal: 24682496 kB\nMemFree: 1 kB\n"));
+  CHECK_FALSE(os::has_high_memory((folder + "/nothing").c_str()));
+  ::rmdir(folder.c_str());
 }

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <csignal>
 
+#include "loops/os/linux/high_memory.hpp"
 #include "probe/capabilities/subjects.hpp"
 #include "probe/capabilities/uring_ops.hpp"
 
@@ -493,6 +494,9 @@ class BufferGroup {
 FactResult through_buffers(ProbeContext& cx, RawRing& ring, std::uint16_t flags) {
   const Subject pair = make_unix_pair(SOCK_STREAM);
   if (!pair) return no_subject(cx);
+  if (os::has_high_memory()) {
+    return null(Reason::not_asked, "beside high memory some kernels follow a null pointer");
+  }
   BufferGroup group;
   if (!group.enter(cx, ring, flags)) return cx.refused();
   group.offer();
