@@ -6,8 +6,9 @@ from pathlib import Path
 from rows import packages
 
 # What scenarios call, all of it busybox.
-PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "true", "yes", "head", "tr",
-            "printf", "ls", "id", "wc", "dd", "stty", "pwd", "grep", "sed", "seq", "test", "false")
+PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "tee", "true", "yes", "head",
+            "tr", "printf", "ls", "id", "wc", "dd", "stty", "pwd", "grep", "sed", "seq", "test",
+            "false")
 
 
 def make(root: Path, architecture: str) -> None:

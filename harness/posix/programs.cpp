@@ -9,7 +9,10 @@
 
 namespace loopscope::tools {
 
-Words copying() { return {"/bin/cat"}; }
+// Not cat, which may leave the copying to the kernel, as that of busybox does: sendfile(2) from a
+// socket holds the lock of the pipe that it fills while it waits, and then a read of that pipe
+// blocks, whatever O_NONBLOCK says (seen on Linux 6.1 and 6.18).
+Words copying() { return {"/usr/bin/tee"}; }
 Words sleeping() { return {"/bin/sleep", "1000"}; }
 Words ending() { return {"/bin/true"}; }
 Words printing(std::string line) { return {"/bin/echo", std::move(line)}; }
@@ -28,7 +31,7 @@ Words install_program(const std::string& folder, const std::string& name) {
 }
 
 namespace step {
-std::string copy() { return "cat"; }
+std::string copy() { return "tee"; }
 std::string stay() { return "exec sleep 1000"; }
 std::string write(std::string line) { return "echo " + line; }
 std::string write_error(std::string line) { return "echo " + line + " >&2"; }
@@ -38,7 +41,7 @@ std::string write_zeros(unsigned long long count) {
 std::string read_line() { return "read line"; }
 std::string close_input() { return "exec 0<&-"; }
 // Of a job in the background the shell would make the input /dev/null.
-std::string copy_in_background() { return "exec 3<&0; cat <&3 & echo $! >&2"; }
+std::string copy_in_background() { return "exec 3<&0; tee <&3 & echo $! >&2"; }
 std::string exit(int code) { return "exit " + std::to_string(code); }
 std::string end_by_signal(int signum) { return "kill -" + std::to_string(signum) + " $$"; }
 }  // namespace step
