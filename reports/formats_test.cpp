@@ -264,6 +264,29 @@ TEST_CASE("html: a platform stands beside the one where most passes, or the one 
   CHECK(count(section({{"linux-x86_64", "macos-arm64"}}), "<details") == 2);
 }
 
+TEST_CASE(
+    "html: a platform that was not run says why, and one without a loop says what is missing") {
+  Report two = report_of(stored_run("golden.ndjson"));
+  two.legs.push_back(two.legs.front());
+  two.legs.back().platform = "macos-arm64";
+  const std::string loop = two.legs.back().cells.front().loop;
+  for (Cell& cell : two.legs.back().cells) {
+    if (cell.loop != loop) continue;
+    cell.outcome = Outcome::unsupported;
+    cell.reason = "no such ring: EPERM";
+  }
+  two.legs.push_back(two.legs.front());
+  Run& empty = two.legs.back();
+  empty.platform = "nowhere";
+  empty.cells.clear();
+  empty.complete = false;
+  empty.incomplete_because = "compiled, not run";
+  const std::string page = render("html", two).value();
+  CHECK(count(page, "<small>no such ring: EPERM</small>") == 1);
+  CHECK(count(page, "not run: compiled, not run</td>") == 1);
+  CHECK(count(page, "id=\"beside-nowhere\"") == 0);
+}
+
 TEST_CASE("html: one platform stands beside nothing") {
   CHECK(count(render("html", report_of(stored_run("golden.ndjson"))).value(),
               "<section id=\"platforms\">") == 0);

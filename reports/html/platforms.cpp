@@ -102,6 +102,15 @@ const Platform& reference_of(const View& view, const Platform& platform) {
   return most_passes(view);
 }
 
+/// The one reason of all cells that went otherwise; empty where they have several, or none.
+std::string common_reason(const LoopBeside& row) {
+  std::string reason = row.changed.empty() ? "" : row.changed.front()->after->reason;
+  for (const CellChange* change : row.changed) {
+    if (change->after->reason != reason) return {};
+  }
+  return reason;
+}
+
 /// How many cells went otherwise, by what they are here.
 void write_changed(Page& page, const LoopBeside& row) {
   std::map<Outcome, std::size_t> by_outcome;
@@ -124,6 +133,8 @@ void write_loop(Page& page, const LoopBeside& row) {
     page.put("<span class=\"tag {}\">{} alike</span>", row.changed.empty() ? "good" : "",
              row.alike);
     write_changed(page, row);
+    const std::string reason = common_reason(row);
+    if (!reason.empty()) page.put(" <small>{}</small>", reason);
   }
   page.raw("</td>");
 }
@@ -144,8 +155,15 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
   for (const std::string_view loop : loops) page.put("<th scope=\"col\">{}</th>", loop);
   page.raw("</tr></thead><tbody>\n");
   for (const PlatformBeside& row : rows) {
-    page.put("<tr data-platform=\"{}\"><th scope=\"row\"><a href=\"#beside-{}\">{}</a></th>",
-             row.platform->name, slug(row.platform->name), row.platform->name);
+    const std::string& name = row.platform->name;
+    const bool ran = !cells_of(row.platform->runs).empty();
+    page.put("<tr data-platform=\"{}\"><th scope=\"row\">", name);
+    if (!ran) {
+      page.put("{}</th><td colspan=\"{}\" class=\"absent\">not run: {}</td></tr>\n", name,
+               loops.size() + 2, row.platform->runs.incomplete_because());
+      continue;
+    }
+    page.put("<a href=\"#beside-{}\">{}</a></th>", slug(name), name);
     page.put("<td><small>{}</small></td><td>{}</td>", row.reference->name, row.diff.host.size());
     for (const std::string_view loop : loops) {
       const auto found =
@@ -160,6 +178,7 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
 }
 
 void write_details(Page& page, const PlatformBeside& row) {
+  if (cells_of(row.platform->runs).empty()) return;
   const std::string& here = row.platform->name;
   const std::string& there = row.reference->name;
   page.put(
