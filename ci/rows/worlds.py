@@ -189,10 +189,19 @@ WORLDS: dict[str, Step] = {
 }
 
 
+def become(command: list[str]) -> None:
+    """The user of a world may not be able to reach the program: the error names it."""
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        error.filename = command[0]
+        raise
+
+
 def main(name: str, command: list[str]) -> None:
     try:
         WORLDS[name]()
-        os.execvp(command[0], command)
+        become(command)
     except OSError as error:
         print(f"{name} cannot be made: {error}", file=sys.stderr)
         sys.exit(99)
