@@ -118,7 +118,8 @@ build_openssl() {
       ml-dsa ml-kem ocb ocsp quic rc2 rc4 rfc3779 rmd160 scrypt seed siphash siv slh-dsa sm2 sm3 \
       sm4 srp srtp ssl3 ts whirlpool; do
       # An option that a release does not know ends it.
-      ! grep -q "\"$part\"" Configure || set -- "$@" "no-$part"
+      ! sed -n "/^my @disablables = (/,/^ *);/p" Configure | grep -q "\"$part\"" ||
+        set -- "$@" "no-$part"
     done
     ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- --prefix=/opt/windows \
       --libdir=lib no-shared no-tests no-module no-legacy no-engine no-dso "$@" -O1
