@@ -56,7 +56,7 @@ OrderedJson scenario_row(const ScenarioFile& file, const Scenario& scenario,
           {"api", names(scenario.api)},
           {"facts", names(scenario.facts)},
           {"timing", scenario.timing},
-          {"exclusive", scenario.exclusive},
+          {"exclusive", scenario.exclusive != Resource::none},
           {"limit_ms", scenario.limit.count()},
           {"kills", killed == kills.end() ? OrderedJson::array() : OrderedJson(killed->second)}};
 }

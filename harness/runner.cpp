@@ -83,6 +83,8 @@ Result<CellResult> run_isolated(const PlannedCell& cell, const RunnerOptions& op
   return result;
 }
 
+using Cells = std::vector<const PlannedCell*>;
+
 struct Queue {
   std::span<const PlannedCell* const> cells;
   std::atomic<std::size_t> next{0};
@@ -113,16 +115,18 @@ void work(Batch& batch, Queue& queue, std::unique_ptr<CellServer>& server) {
   }
 }
 
-/// `one_by_one` is the work of one thread, which then takes part in the rest.
-void run_batch(std::span<const PlannedCell* const> one_by_one,
-               std::span<const PlannedCell* const> cells, unsigned jobs,
+/// Each chain is the work of one thread, cell after cell, which then takes part in the rest.
+void run_batch(std::span<const Cells> chains, const Cells& cells, unsigned jobs,
                const RunnerOptions& options, const OnResult& on_result) {
   Batch batch{.options = options, .on_result = on_result};
-  Queue first{.cells = one_by_one}, shared{.cells = cells};
-  const auto guarded = [&](Queue* before) {
+  Queue shared{.cells = cells};
+  const auto guarded = [&](std::size_t thread) {
     try {
       std::unique_ptr<CellServer> server;
-      if (before != nullptr) work(batch, *before, server);
+      for (std::size_t i = thread; i < chains.size(); i += jobs) {
+        Queue chain{.cells = chains[i]};
+        work(batch, chain, server);
+      }
       work(batch, shared, server);
     } catch (...) {
       const std::lock_guard lock(batch.mutex);
@@ -131,8 +135,8 @@ void run_batch(std::span<const PlannedCell* const> one_by_one,
     }
   };
   std::vector<std::thread> threads;
-  for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(guarded, nullptr);
-  guarded(&first);
+  for (unsigned i = 1; i < jobs; ++i) threads.emplace_back(guarded, i);
+  guarded(0);
   for (std::thread& thread : threads) thread.join();
   if (batch.failure) std::rethrow_exception(batch.failure);
 }
@@ -151,17 +155,22 @@ std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options)
 
 void run_cells(std::span<const PlannedCell> cells, const RunnerOptions& options,
                const OnResult& on_result) {
-  std::vector<const PlannedCell*> one_by_one, together, alone;
+  Cells together, alone;
+  std::array<Cells, kResources> chains;  // the first one stays empty
   for (const PlannedCell& cell : cells) {
     if (cell.decision != Decision::run) continue;
-    (runs_alone(cell) ? alone : cell.scenario->exclusive ? one_by_one : together).push_back(&cell);
+    const Resource much = cell.scenario->exclusive;
+    (runs_alone(cell)         ? alone
+     : much == Resource::none ? together
+                              : chains[static_cast<std::size_t>(much)])
+        .push_back(&cell);
   }
   bool go_on = true;
   const OnResult watched = [&](CellResult result) {
     go_on = on_result(std::move(result));
     return go_on;
   };
-  run_batch(one_by_one, together, std::max(options.jobs, 1U), options, watched);
+  run_batch(std::span(chains).subspan(1), together, std::max(options.jobs, 1U), options, watched);
   if (go_on) run_batch({}, alone, 1, options, watched);
 }
 

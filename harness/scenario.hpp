@@ -13,6 +13,10 @@ namespace loopscope {
 
 using Names = std::span<const std::string_view>;
 
+/// What a scenario may take much of.
+enum class Resource : std::uint8_t { none, descriptors, memory, processes };
+inline constexpr std::size_t kResources = 4;
+
 struct Scenario {
   std::string_view id;       // the catalogue's id: "sched.soon.fifo"; never reused
   std::string_view promise;  // one sentence, present tense, testable
@@ -25,7 +29,7 @@ struct Scenario {
   Names api{};          // entries of the low-level API index that it exercises, see api_index.hpp
   Names facts{};        // probe facts that must be true; else the cell is a skip with that reason
   bool timing = false;  // runs alone: its verdict depends on the host's timing
-  bool exclusive = false;  // beside no other of its kind: many descriptors, much memory
+  Resource exclusive = Resource::none;      // runs beside no other that takes much of the same
   std::chrono::milliseconds limit{10'000};  // then the process group is killed
 };
 

@@ -52,9 +52,10 @@ std::string about(const Scenario& scenario) {
       .line("needs", capability_list(scenario.needs))
       .line("facts", joined(scenario.facts))
       .line("api", joined(scenario.api))
-      .line("runs", scenario.timing      ? "alone: it depends on timing"
-                    : scenario.exclusive ? "beside others, but none of its kind"
-                                         : "beside others")
+      .line("runs", scenario.timing ? "alone: it depends on timing"
+                    : scenario.exclusive != Resource::none
+                        ? "beside others, but none that takes as much of the same"
+                        : "beside others")
       .line("limit", fmt::format("{} ms", scenario.limit.count()))
       .line("catches", killed == kills.end() ? "(no faulty loop names it)"
                                              : fmt::format("{}", fmt::join(killed->second, ", ")));

@@ -75,7 +75,7 @@ Row scenario_row(const ScenarioFile& file, const Scenario& scenario,
            {"facts", names_json(scenario.facts)},
            {"api", names_json(scenario.api)},
            {"timing", scenario.timing},
-           {"exclusive", scenario.exclusive},
+           {"exclusive", scenario.exclusive != Resource::none},
            {"limit_ms", scenario.limit.count()},
            {"kills", kills}}};
 }

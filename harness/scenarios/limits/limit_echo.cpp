@@ -108,7 +108,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::ours,
      .severity = Severity::common,
      .api = kApi,
-     .exclusive = true,
+     .exclusive = Resource::descriptors,
      .limit = std::chrono::milliseconds{60'000}},
 };
 

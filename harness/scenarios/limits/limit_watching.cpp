@@ -211,7 +211,7 @@ constexpr Scenario kScenarios[] = {
      .body = fd_above_1024,
      .authority = Authority::man_page,
      .api = kBoth,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "limit.watched_2000",
      .promise = "2000 descriptors are watched and those that are ready are served; a loop over "
                 "select refuses what it cannot name and serves the rest.",
@@ -220,7 +220,7 @@ constexpr Scenario kScenarios[] = {
      .body = count_of<2000>,
      .authority = Authority::man_page,
      .api = kReader,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "limit.watched_10000",
      .promise = "10 000 descriptors, or as many as the process may have, are watched and those "
                 "that are ready are served; a loop over select refuses what it cannot name.",
@@ -230,7 +230,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::man_page,
      .severity = Severity::common,
      .api = kReader,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "limit.maxevents",
      .promise = "When far more descriptors are ready than one wait can report, all are served, "
                 "each once.",
@@ -240,7 +240,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::man_page,
      .severity = Severity::common,
      .api = kReader,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "limit.10k_idle_connections",
      .promise = "10 000 idle descriptors, or as many as can be watched, do not run and do not stop "
                 "timers; what one tick costs is in the notes.",
@@ -251,7 +251,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::de_facto,
      .severity = Severity::common,
      .api = kTimer,
-     .exclusive = true}};
+     .exclusive = Resource::descriptors}};
 
 }  // namespace
 

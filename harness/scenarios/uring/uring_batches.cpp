@@ -175,7 +175,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::man_page,
      .severity = Severity::common,
      .api = kBatch,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "uring.multishot_end",
      .promise = "Receives and accepts that repeat go on when the system ends them for want of "
                 "buffers or room.",
@@ -184,7 +184,7 @@ constexpr Scenario kScenarios[] = {
      .body = answers_that_end,
      .authority = Authority::man_page,
      .api = kServe,
-     .exclusive = true},
+     .exclusive = Resource::descriptors},
     {.id = "uring.sigpipe",
      .promise = "Writing to a peer that has gone is an error, and SIGPIPE ends nothing.",
      .source = "man 7 signal, SIGPIPE; man 2 send, MSG_NOSIGNAL",
