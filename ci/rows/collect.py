@@ -33,14 +33,15 @@ def say(text: str) -> None:
 
 
 def build(binary: str, out: Path, anew: bool) -> Path:
-    """The static executable of an architecture. Raises CannotBeMade."""
-    native = binary == os.uname().machine
-    program = build_root() / ("static" if native else f"cross-{binary}") / "loopscope"
+    """The executable that the table calls so. Raises CannotBeMade."""
+    own = os.uname().machine
+    preset = {own: "static", f"{own}-dynamic": "release"}.get(binary)
+    program = build_root() / (preset or f"cross-{binary}") / "loopscope"
     if anew or not program.exists():
         log = out / f"build-{binary}.log"
         say(f"building {binary} (see {log})")
         command = (["bash", "-ec", f". '{ROOT}/ci/setup.sh'; setup_machine build; "
-                    "build_preset static loopscope"] if native
+                    f"build_preset {preset} loopscope"] if preset
                    else [str(ROOT / "ci/cross"), binary])
         with open(log, "wb") as output:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,

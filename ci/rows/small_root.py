@@ -11,8 +11,8 @@ PROGRAMS = ("sh", "cat", "echo", "env", "kill", "readlink", "sleep", "tee", "tru
             "false")
 
 
-def make(root: Path, architecture: str) -> None:
-    """Makes the folder for programs of an architecture."""
+def make(root: Path, architecture: str, program: Path | None = None) -> None:
+    """Makes the folder for programs of an architecture; the program is there as /loopscope."""
     for folder in ("bin", "usr", "etc", "root", "tmp", "dev", "proc", "sys", "out"):
         (root / folder).mkdir(parents=True)
     (root / "tmp").chmod(0o1777)
@@ -25,3 +25,5 @@ def make(root: Path, architecture: str) -> None:
     shutil.copy(next(folder.rglob("busybox")), root / "bin/busybox")
     for name in PROGRAMS:
         (root / "bin" / name).symlink_to("busybox")
+    if program:
+        shutil.copy(program, root / "loopscope")

@@ -19,8 +19,7 @@ def run(work: Work) -> None:
     packages.install("crun", "crun")
     podman = packages.install("podman", "podman", "crun", "golang-github-containers-common")
     folder = work.file("container")
-    small_root.make(folder / "root", "x86_64")
-    shutil.copy(work.program, folder / "root/loopscope")
+    small_root.make(folder / "root", "x86_64", work.program)
     # crun takes no hybrid control groups; limits can only be lowered here.
     inside = ["--root", folder / "storage", "--runroot", folder / "runroot", "--tmpdir",
               folder / "tmp", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
