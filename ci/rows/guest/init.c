@@ -18,6 +18,8 @@
 //   calibrate ARG...   runs /row/loopscope; @SCALE@ is then how much longer it took, at least LEAST
 //   run ARG...         runs /row/loopscope
 //   hand PATH          hands a file over
+//   power_off          ends the machine; where there is none of that, its end is a restart, which
+//                      qemu is told to take for the end
 // Each is answered on the console by a line that begins with "@@row ".
 #include <arpa/inet.h>
 #include <errno.h>
@@ -189,6 +191,9 @@ static void do_line(char* line) {
     run(words);
   } else if (strcmp(verb, "hand") == 0) {
     hand_over(first);
+  } else if (strcmp(verb, "power_off") == 0) {
+    sync();
+    reboot(RB_POWER_OFF);
   } else {
     say("unknown", verb, 0);
   }
@@ -213,6 +218,6 @@ int main(void) {
   while (commands != NULL && fgets(line, sizeof line, commands) != NULL) do_line(line);
   say("end", "of-commands", 0);
   sync();
-  reboot(RB_AUTOBOOT);  // qemu is told to end instead
+  reboot(RB_AUTOBOOT);
   return 1;
 }

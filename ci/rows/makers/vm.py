@@ -2,16 +2,15 @@
 ci/rows/guest/init.c. The kernel is a package that is downloaded and not installed."""
 
 import os
-import re
 import secrets
 import shutil
 import subprocess
 from pathlib import Path
 
-from rows import packages, small_root
+from rows import guest_root, packages
 from rows.guest_memory import handed_over
 from rows.reasons import CannotBeMade
-from rows.work import CALIBRATION, Work
+from rows.work import Work
 
 LABEL = "tcg"
 KEYS = {"suite": (str, True),        # Debian's suite that has the kernel
@@ -58,35 +57,11 @@ def kernel(work: Work) -> Path:
     raise CannotBeMade(f"{how['package']} has no kernel in it")
 
 
-def first_process(compiler: str, package: str) -> Path:
-    source = Path(__file__).resolve().parent.parent / "guest/init.c"
-    made = packages.cache() / "guest" / f"init-{compiler}"
-    with packages.locked(f"init-{compiler}"):
-        if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
-            packages.install(compiler, package)
-            made.parent.mkdir(exist_ok=True)
-            done = subprocess.run([compiler, "-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o",
-                                   str(made), str(source)], check=False, capture_output=True,
-                                  text=True)
-            if done.returncode != 0:
-                raise CannotBeMade(f"{compiler} refuses ci/rows/guest/init.c: {done.stderr[:300]}")
-    return made
-
-
 def initial_files(work: Work, mark: bytes, machine: tuple) -> Path:
     """The archive that is the root of the machine."""
-    compiler = machine[4]
     root = work.file("guest")
-    small_root.make(root, work.row.binary)
-    (root / "row").mkdir()
-    shutil.copy(first_process(compiler, compiler.replace("_", "-")), root / "init")
-    shutil.copy(work.program, root / "row/loopscope")
-    run = work.arguments("@SCALE@", "/tmp/out", JOBS)
-    lines = [f"mark {mark.hex()}", "loopback", "folder /tmp/out", "nofile 4096",
-             f"limit_scale {work.unscaled_ns} {LEAST_SCALE}", *work.row.how.get("guest", ()),
-             f"calibrate {' '.join(CALIBRATION)} --out /tmp/calibration", f"run {' '.join(run)}",
-             "hand /tmp/out/journal.ndjson"]
-    (root / "row/commands").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    guest_root.make(work, root, machine[4], LEAST_SCALE, JOBS, "/tmp/out",
+                    [f"mark {mark.hex()}"], ["hand /tmp/out/journal.ndjson"])
     archive = work.file("initrd.gz")
     packages.install("cpio", "cpio")
     done = subprocess.run(["sh", "-ec", 'cd "$1"; find . | cpio --quiet -o -H newc | gzip -1 >"$2"',
@@ -121,9 +96,7 @@ def run(work: Work) -> None:
     finally:
         memory.unlink(missing_ok=True)
         archive.unlink(missing_ok=True)
-    said = work.file("console.log").read_text(encoding="utf-8", errors="replace")
-    if scale := re.search(r"@@row scale ([0-9.]+)", said):
-        work.file("scale").write_text(scale.group(1) + "\n", encoding="utf-8")
+    guest_root.keep_scale(work, "console.log")
     if journal is None:
         raise CannotBeMade(f"the machine handed nothing over: {work.last_words('console.log')}")
     work.file("journal.ndjson").write_bytes(journal)
