@@ -102,6 +102,13 @@ const Platform& reference_of(const View& view, const Platform& platform) {
   return most_passes(view);
 }
 
+/// A platform that was expected in vain has one cell that stands for all, and was not run.
+bool was_run(const Platform& platform) {
+  const std::vector<PlacedCell> cells = cells_of(platform.runs);
+  return std::any_of(cells.begin(), cells.end(),
+                     [](const PlacedCell& cell) { return cell->outcome != Outcome::notrun; });
+}
+
 /// The one reason of all cells that went otherwise; empty where they have several, or none.
 std::string common_reason(const LoopBeside& row) {
   std::string reason = row.changed.empty() ? "" : row.changed.front()->after->reason;
@@ -156,7 +163,7 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
   page.raw("</tr></thead><tbody>\n");
   for (const PlatformBeside& row : rows) {
     const std::string& name = row.platform->name;
-    const bool ran = !cells_of(row.platform->runs).empty();
+    const bool ran = was_run(*row.platform);
     page.put("<tr data-platform=\"{}\"><th scope=\"row\">", name);
     if (!ran) {
       page.put("{}</th><td colspan=\"{}\" class=\"absent\">not run: {}</td></tr>\n", name,
@@ -178,7 +185,7 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
 }
 
 void write_details(Page& page, const PlatformBeside& row) {
-  if (cells_of(row.platform->runs).empty()) return;
+  if (!was_run(*row.platform)) return;
   const std::string& here = row.platform->name;
   const std::string& there = row.reference->name;
   page.put(
