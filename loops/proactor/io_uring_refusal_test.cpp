@@ -181,13 +181,13 @@ TEST_CASE("memory that the kernel does not keep mapped is noticed by what it say
   const auto said = [&](const std::string& text) {
     const std::string path = folder + "/meminfo";
     std::ofstream(path) << text;
-    const bool found = os::has_high_memory(path.c_str());
+    const bool found = os::tells_of_high_memory(path.c_str());
     ::unlink(path.c_str());
     return found;
   };
   CHECK(said("MemTotal: 2061592 kB\nHighTotal: 1187400 kB\nHighFree: 96 kB\n"));
   CHECK_FALSE(said("MemTotal: 778248 kB\nHighTotal: 0 kB\n"));
   CHECK_FALSE(said("MemTotal: 24682496 kB\nMemFree: 1 kB\n"));
-  CHECK_FALSE(os::has_high_memory((folder + "/nothing").c_str()));
+  CHECK_FALSE(os::tells_of_high_memory((folder + "/nothing").c_str()));
   ::rmdir(folder.c_str());
 }

@@ -21,7 +21,7 @@ struct LoopBeside {
 
 struct PlatformBeside {
   const Platform* platform = nullptr;
-  const Platform* reference = nullptr;
+  const Platform* reference = nullptr;  // null: the platform was not run
   RunDiff diff;
   std::vector<LoopBeside> loops;  // in the order of the catalogue
   std::size_t changed() const {
@@ -93,13 +93,14 @@ const Platform* platform_called(const View& view, const std::string& name) {
   return nullptr;
 }
 
-const Platform& reference_of(const View& view, const Platform& platform) {
+/// `usual`: where nothing was said.
+const Platform& reference_of(const View& view, const Platform& platform, const Platform& usual) {
   for (const std::string& key : {platform.name, std::string{}}) {
     const auto found = view.beside.find(key);
     if (found == view.beside.end()) continue;
     if (const Platform* other = platform_called(view, found->second)) return *other;
   }
-  return most_passes(view);
+  return usual;
 }
 
 /// A platform that was expected in vain has one cell that stands for all, and was not run.
@@ -163,9 +164,8 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
   page.raw("</tr></thead><tbody>\n");
   for (const PlatformBeside& row : rows) {
     const std::string& name = row.platform->name;
-    const bool ran = was_run(*row.platform);
     page.put("<tr data-platform=\"{}\"><th scope=\"row\">", name);
-    if (!ran) {
+    if (row.reference == nullptr) {
       page.put("{}</th><td colspan=\"{}\" class=\"absent\">not run: {}</td></tr>\n", name,
                loops.size() + 2, row.platform->runs.incomplete_because());
       continue;
@@ -185,7 +185,7 @@ void write_summary(Page& page, const View& view, const std::vector<PlatformBesid
 }
 
 void write_details(Page& page, const PlatformBeside& row) {
-  if (!was_run(*row.platform)) return;
+  if (row.reference == nullptr) return;
   const std::string& here = row.platform->name;
   const std::string& there = row.reference->name;
   page.put(
@@ -208,17 +208,22 @@ void write_details(Page& page, const PlatformBeside& row) {
 }  // namespace
 
 void write_platforms(Page& page, const View& view) {
+  const Platform& usual = most_passes(view);
   std::vector<PlatformBeside> rows;
   for (const Platform& platform : view.platforms) {
-    const Platform& reference = reference_of(view, platform);
-    if (&reference != &platform) rows.push_back(beside(view, platform, reference));
+    const Platform& reference = reference_of(view, platform, usual);
+    if (&reference == &platform) continue;
+    if (was_run(platform)) {
+      rows.push_back(beside(view, platform, reference));
+    } else {
+      rows.push_back({.platform = &platform, .reference = nullptr, .diff = {}, .loops = {}});
+    }
   }
   page.raw(
       "<section id=\"platforms\"><h2>What each platform changes</h2><p class=\"intro\">Each "
       "platform beside another one: what its probe answers otherwise, and in how many cells "
-      "another "
-      "outcome, or the same for another reason, came of it. Alike are those that were judged on "
-      "both with the same outcome; measured times are not compared.</p>\n");
+      "another outcome, or the same for another reason, came of it. Alike are those that were "
+      "judged on both with the same outcome; measured times are not compared.</p>\n");
   write_summary(page, view, rows);
   for (const PlatformBeside& row : rows) write_details(page, row);
   page.raw("</section>\n");

@@ -6,7 +6,9 @@
 
 namespace loopscope::os {
 
-bool has_high_memory(const char* meminfo) {
+bool has_high_memory() { return sizeof(void*) == 4 && tells_of_high_memory("/proc/meminfo"); }
+
+bool tells_of_high_memory(const char* meminfo) {
   std::ifstream lines(meminfo);
   for (std::string word; lines >> word;) {
     if (word != "HighTotal:") continue;
