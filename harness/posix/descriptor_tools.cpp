@@ -184,6 +184,9 @@ constexpr int kUnreserved = 0;
 ZeroPages::ZeroPages(std::size_t size) {
   void* at = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | kUnreserved, -1, 0);
   if (at == MAP_FAILED) throw Failure(errno_error("mmap"));
+#if defined(MADV_HUGEPAGE)
+  (void)::madvise(at, size, MADV_HUGEPAGE);  // A fault for each small page takes seconds.
+#endif
   bytes_ = ByteView(static_cast<const std::byte*>(at), size);
 }
 ZeroPages::~ZeroPages() { ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
