@@ -190,6 +190,27 @@ def interrupted(tool: Path, work: Path) -> None:
     raise Failure("what the row had started runs on")
 
 
+def gone_on(tool: Path, work: Path) -> None:
+    """Rows that are whole are taken over; one that was cut, or is another one now, runs again."""
+    path = table(work / "gone_on", row("kept"), row("cut"), row("changed"))
+    check(matrix(tool, path).returncode == 0, "three rows are not green")
+    out = path.parent / "out"
+    journals = {name: out / name / "journal.ndjson" for name in ("kept", "cut", "changed")}
+    lines = journals["cut"].read_text(encoding="utf-8").splitlines(keepends=True)
+    journals["cut"].write_text("".join(lines[:-2]), encoding="utf-8")
+    before = {name: journal.read_bytes() for name, journal in journals.items()}
+    path = table(work / "gone_on", row("kept"), row("cut"), row("changed", "jobs = 1"))
+    done = matrix(tool, path, "--continue")
+    check(done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}")
+    for name, journal in journals.items():
+        taken_over = journal.read_bytes() == before[name]
+        check(taken_over == (name == "kept"), f"{name}: taken over: {taken_over}")
+    check("restriction.kept: from an earlier run" in done.stderr, done.stderr)
+    check(matrix(tool, path).returncode == 0 and
+          journals["kept"].read_bytes() != before["kept"], "without --continue all run again")
+    print("gone on: what was whole is taken over")
+
+
 def main(tool: Path, work: Path) -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -198,6 +219,7 @@ def main(tool: Path, work: Path) -> int:
     memory_of_guests(work)
     notrun(tool, work)
     interrupted(tool, work)
+    gone_on(tool, work)
     refused = subprocess.run([sys.executable, CI / "rows/worlds.py", "no-terminals", "--", "true"],
                              check=False, capture_output=True, text=True)
     if refused.returncode != 0:

@@ -73,7 +73,8 @@ void run_body(const CellRequest& request, CellStatement& statement, BackendEvide
   const std::map<os::NativeSocket, std::string> before_make = descriptor_links();
   std::optional<Context> cx;
   try {
-    cx.emplace(*request.loop, scenario, request.seed, request.slack);
+    cx.emplace(*request.loop, scenario, request.seed, request.slack,
+               scaled(scenario.limit, request.limit_scale));
   } catch (const Failure& failure) {
     statement.finding = refused_to_start(failure.error());
     return;

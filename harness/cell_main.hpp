@@ -13,6 +13,7 @@ struct CellRequest {
   const Scenario* scenario = nullptr;
   std::uint64_t seed = 1;
   Duration slack = std::chrono::milliseconds(250);
+  double limit_scale = 1.0;  // multiplies the scenario's limit
   bool allow_fallback = false;
 };
 

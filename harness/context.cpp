@@ -117,8 +117,8 @@ LoopOptions loop_options() {
 }  // namespace
 
 Context::Context(const LoopDescriptor& descriptor, const Scenario& scenario, std::uint64_t seed,
-                 Duration slack)
-    : descriptor_(descriptor), scenario_(scenario), seed_(seed), slack_(slack) {
+                 Duration slack, Duration limit)
+    : descriptor_(descriptor), scenario_(scenario), seed_(seed), slack_(slack), limit_(limit) {
   if (const char* dir = std::getenv("LOOPSCOPE_CELL_DIR"); dir != nullptr) temp_dir_ = dir;
   Result<std::unique_ptr<EventLoop>> made = descriptor_.make(loop_options());
   if (!made.ok()) throw Failure(made.error());

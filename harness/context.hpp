@@ -105,7 +105,7 @@ class HostControl {
 class Context {
  public:
   Context(const LoopDescriptor& descriptor, const Scenario& scenario, std::uint64_t seed,
-          Duration slack);
+          Duration slack, Duration limit);
   ~Context();
 
   // --- the subject
@@ -221,6 +221,8 @@ class Context {
   void note(std::string_view key, double value, std::string_view unit);
   void note(std::string_view key, std::string_view value);
   Duration slack() const { return slack_; }
+  /// When the cell is killed, as time that it had or could have had a processor.
+  Duration limit() const { return limit_; }
 
   // --- for the cell's main
   /// The first thing that was said; empty while the body has nothing against the subject.
@@ -247,7 +249,7 @@ class Context {
   const LoopDescriptor& descriptor_;
   const Scenario& scenario_;
   std::uint64_t seed_;
-  Duration slack_;
+  Duration slack_, limit_;
   std::unique_ptr<EventLoop> loop_;
   Trace trace_;
   mutable std::mutex mutex_;  // guards all below

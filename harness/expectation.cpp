@@ -135,7 +135,10 @@ bool applies_to(const Expectation& expectation, std::string_view version) {
 bool holds(const Expectation& expectation, const FactTexts& facts) {
   return std::all_of(expectation.when.begin(), expectation.when.end(), [&](const auto& condition) {
     const auto fact = facts.find(condition.first);
-    return matches(condition.second, fact == facts.end() ? "-" : fact->second);
+    std::string_view glob = condition.second;
+    const bool wanted = !glob.starts_with('!');
+    if (!wanted) glob.remove_prefix(1);
+    return matches(glob, fact == facts.end() ? "-" : fact->second) == wanted;
   });
 }
 
@@ -158,9 +161,8 @@ Standing compare(const Verdict& verdict, const Expectation* expectation) {
   const Outcome outcome = verdict.outcome;
   if (expectation != nullptr) {
     if (outcome == expectation->outcome) return Standing::as_expected;
-    if (expectation->sometimes && outcome == Outcome::pass) return Standing::as_expected;
     if (outcome == Outcome::pass || outcome == Outcome::diverges) {
-      return Standing::stale_expectation;
+      return expectation->sometimes ? Standing::as_expected : Standing::stale_expectation;
     }
   }
   return is_red(outcome) || is_unknown(outcome) ? Standing::unexpected : Standing::as_expected;

@@ -23,10 +23,10 @@ std::span<const ExpectationFile> embedded_expectations();
 
 /// errors  protocol: what is wrong, and in which entry. Every entry needs scenario, platform,
 ///         outcome, why and source, and an outcome that a cell can end in. "before" may name the
-///         library's version that ended the divergence; "sometimes": true makes a pass as
+///         library's version that ended the divergence; "sometimes": true makes what is better as
 ///         expected, for what depends on the moment; "when" is an object of facts, each with a glob
-///         over its answer: {"uring.setup": "no EPERM"}; "leaks" is a glob over what is left
-///         behind.
+///         over its answer, {"uring.setup": "no EPERM"}, or "!" and a glob over what it is not;
+///         "leaks" is a glob over what is left behind.
 Result<std::vector<Expectation>> parse_expectations(std::string_view json);
 
 /// True for what `version` of the loop's library still does. A version that cannot be read, or

@@ -25,10 +25,14 @@ std::uint64_t next_number() {
 }
 
 Duration limit_of(const PlannedCell& cell, const RunnerOptions& options) {
-  const std::chrono::duration<double, std::nano> scaled =
-      (options.limit_for ? options.limit_for(cell) : Duration(cell.scenario->limit)) *
-      options.limit_scale;
-  return std::chrono::duration_cast<Duration>(scaled);
+  return scaled(options.limit_for ? options.limit_for(cell) : Duration(cell.scenario->limit),
+                options.limit_scale);
+}
+
+/// What the cell's scenario multiplies its own limit by.
+double limit_scale_of(const PlannedCell& cell, const RunnerOptions& options) {
+  return std::chrono::duration<double>(limit_of(cell, options)) /
+         std::chrono::duration<double>(cell.scenario->limit);
 }
 
 ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
@@ -43,6 +47,9 @@ ChildCommand command_for(const PlannedCell& cell, const RunnerOptions& options,
                       {"TMPDIR", directory}},
       .directory = directory,
       .limit = limit_of(cell, options)};
+  if (const double scale = limit_scale_of(cell, options); scale != 1.0) {
+    command.arguments.insert(command.arguments.end(), {"--limit-scale", fmt::format("{}", scale)});
+  }
   if (options.allow_fallback) command.arguments.emplace_back("--allow-fallback");
   command.arguments.insert(command.arguments.end(), options.loop_choices.begin(),
                            options.loop_choices.end());
@@ -148,6 +155,7 @@ std::string rerun_command(const PlannedCell& cell, const RunnerOptions& options)
                                     cell.loop->name, cell.scenario->id, cell.seed);
   const auto slack_ms = options.slack.count() / 1'000'000;
   if (slack_ms != 250) command += fmt::format(" --slack-ms {}", slack_ms);
+  if (options.limit_scale != 1.0) command += fmt::format(" --limit-scale {}", options.limit_scale);
   if (options.allow_fallback) command += " --allow-fallback";
   for (const std::string& word : options.loop_choices) command += " " + word;
   return command;

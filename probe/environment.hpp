@@ -34,7 +34,7 @@ std::string user_name();
 std::string home_folder();
 /// What virtual machine this is, as far as the system tells; empty on bare metal.
 std::string hypervisor();
-/// "glibc 2.36", "musl", or empty.
+/// "glibc 2.36", "musl 1.2.5" in a static program, "musl" in others, or empty.
 std::string libc_version();
 /// CPUs that this process may use: affinity, and the quota of its cgroup, whole CPUs rounded up.
 int effective_cpus();

@@ -13,9 +13,10 @@ if(LOOPSCOPE_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
   set(OPENSSL_USE_STATIC_LIBS ON)
   add_link_options(-static)
-  # Functions that a libc may lack are asked for by name, and a static program has no names.
-  foreach(function getaddrinfo_a posix_spawn_file_actions_addchdir_np
-           posix_spawn_file_actions_addclosefrom_np)
-    add_link_options("LINKER:--undefined=${function}")
+  # Functions that a libc may lack are asked for by name, and a static program has no names. The
+  # last one is what musl calls its version.
+  foreach(name getaddrinfo_a posix_spawn_file_actions_addchdir_np
+          posix_spawn_file_actions_addclosefrom_np __libc_version)
+    add_link_options("LINKER:--undefined=${name}")
   endforeach()
 endif()

@@ -1,6 +1,7 @@
 """From rows to one merged report: builds what they run, makes them, holds their facts, merges."""
 
 import fnmatch
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from rows.work import ROOT, Work, build_root, calibrate
 
 @dataclass
 class Ran:
-    """What became of a row."""
+    """What became of a row. Its folder keeps it as ran.json, where it ran to its end."""
     row: Row
     journal: Path | None = None
     notrun: str = ""                                  # why there is no journal
@@ -93,9 +94,26 @@ def limit_of(row: Row) -> float:
     return 600 + 5 * row.seconds
 
 
+def is_whole(journal: Path) -> bool:
+    """Did its run come to its end?"""
+    with open(journal, "rb") as file:
+        file.seek(max(0, journal.stat().st_size - 65536))
+        last = file.read().splitlines()[-1:]
+    try:
+        footer = json.loads(last[0])["footer"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return False
+    return not footer["interrupted"] and footer["reported"] == footer["planned"]
+
+
 class Matrix:
-    def __init__(self, rows: list[Row], out: Path, program: Path | None, anew: bool) -> None:
+    """anew: build the executables; go_on: take over the rows that an earlier run into the same
+    folder has brought to their end, with the same executable."""
+
+    def __init__(self, rows: list[Row], out: Path, program: Path | None, anew: bool = True,
+                 go_on: bool = False) -> None:
         self.rows, self.out, self.program, self.anew = rows, out, program, anew
+        self.go_on = go_on
         self.programs: dict[str, Path | str] = {}
         self.unscaled_ns = 0
         self.lock = threading.Lock()
@@ -115,8 +133,34 @@ class Matrix:
         self.unscaled_ns = calibrate(native, self.out / "calibration")
         return native
 
+    def _identity(self, row: Row) -> dict:
+        """What a row has to be the same in, to be taken over by a later run."""
+        program = self.programs[row.binary]
+        digest = None
+        if isinstance(program, Path):
+            with open(program, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"maker": row.maker, "how": row.how, "arguments": list(row.arguments),
+                "jobs": row.jobs, "program": digest}
+
+    def _taken_over(self, row: Row) -> Ran | None:
+        """What an earlier run has left of the row, where that is whole."""
+        folder = self.out / row.name
+        journal = folder / "journal.ndjson"
+        try:
+            known = json.loads((folder / "ran.json").read_text(encoding="utf-8"))
+            if known["identity"] != self._identity(row) or not is_whole(journal):
+                return None
+            return Ran(row, journal, broken=broken_facts(row, journal), took_s=known["took_s"],
+                       scale=known["factor"])
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
+
     def make(self, row: Row) -> Ran:
         began = time.monotonic()
+        if self.go_on and (before := self._taken_over(row)):
+            self._tell(before, "from an earlier run, ")
+            return before
         ran = Ran(row)
         folder = self.out / row.name
         shutil.rmtree(folder, ignore_errors=True)
@@ -140,15 +184,20 @@ class Matrix:
         if (folder / "scale").exists():
             ran.scale = (folder / "scale").read_text(encoding="utf-8").strip()
         ran.took_s = time.monotonic() - began
+        if ran.journal and not ran.notrun:
+            (folder / "ran.json").write_text(json.dumps(
+                {"identity": self._identity(row), "took_s": ran.took_s, "factor": ran.scale}),
+                encoding="utf-8")
         self._tell(ran)
         return ran
 
-    def _tell(self, ran: Ran) -> None:
+    def _tell(self, ran: Ran, whence: str = "") -> None:
         with self.lock:
             self.done += 1
             what = f"notrun: {ran.notrun}" if ran.journal is None else (
                 f"factor {ran.scale or '?'}" + (f"; {ran.notrun}" if ran.notrun else ""))
-            say(f"[{self.done}/{len(self.rows)}] {ran.row.label}: {ran.took_s:.0f} s, {what}")
+            say(f"[{self.done}/{len(self.rows)}] {ran.row.label}: {whence}{ran.took_s:.0f} s, "
+                f"{what}")
             for fact in ran.broken:
                 say(f"  not what it is called: {fact}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from rows.reasons import CannotBeMade
 
 MIRROR = os.environ.get("LOOPSCOPE_MIRROR", "http://deb.debian.org")
+SOURCES = "source"  # in place of an architecture
 KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -71,20 +72,23 @@ def install(program: str, *packages: str) -> str:
 
 
 class View:
-    """A suite for one architecture: "bullseye-security", "amd64"."""
+    """A suite for one architecture: "bullseye-security", "amd64"; or for SOURCES."""
 
     def __init__(self, suite: str, architecture: str = "amd64") -> None:
         archive = "debian-security" if suite.endswith("-security") else "debian"
         self.name = f"{suite}-{architecture}"
         self.folder = cache() / "apt" / self.name
         self.debs = cache() / "debs"
-        self.source = f"deb [arch={architecture} signed-by={KEYS}] {MIRROR}/{archive} {suite} main"
+        kind, which = (("deb-src", "") if architecture == SOURCES
+                       else ("deb", f"arch={architecture} "))
+        self.line = f"{kind} [{which}signed-by={KEYS}] {MIRROR}/{archive} {suite} main"
         self.options = {
             "Dir::State": self.folder / "state", "Dir::State::status": self.folder / "status",
             "Dir::Cache": self.folder / "cache",
             "Dir::Etc::sourcelist": self.folder / "sources.list",
             "Dir::Etc::sourceparts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
-            "APT::Architecture": architecture, "APT::Architectures": architecture,
+            **({} if architecture == SOURCES else {"APT::Architecture": architecture,
+                                                   "APT::Architectures": architecture}),
             # A mirror may lag; signatures are still verified.
             "Acquire::Check-Valid-Until": "false", "Acquire::Languages": "none",
             "Acquire::Retries": 3, "APT::Sandbox::User": "root"}
@@ -100,9 +104,13 @@ class View:
         for part in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         (self.folder / "status").touch()
-        (self.folder / "sources.list").write_text(self.source + "\n", encoding="utf-8")
+        (self.folder / "sources.list").write_text(self.line + "\n", encoding="utf-8")
         self._apt("apt-get", "update")
         (self.folder / "updated").touch()
+
+    def _outdated(self) -> None:
+        """The lists may be of yesterday, and the mirror have moved on."""
+        (self.folder / "updated").unlink(missing_ok=True)
 
     def _newest(self, pattern: str) -> str:
         """The name that a pattern stands for: of several, the one whose version is highest."""
@@ -137,9 +145,28 @@ class View:
             try:
                 return self._unpack(pattern, parts, kept)
             except CannotBeMade:
-                # The lists may be of yesterday, and the mirror have moved on.
-                (self.folder / "updated").unlink(missing_ok=True)
+                self._outdated()
                 return self._unpack(pattern, parts, kept)
+
+    def source(self, package: str, to: Path) -> None:
+        """Unpacks the source of a package, with Debian's patches, as a new folder."""
+        install("dpkg-source", "dpkg-dev")
+        with locked(f"apt-{self.name}"):
+            parts = to.with_suffix(".parts")
+            shutil.rmtree(parts, ignore_errors=True)
+            parts.mkdir(parents=True)
+            self._update()
+            try:
+                self._apt("apt-get", "source", package, cwd=parts)
+            except CannotBeMade:
+                self._outdated()
+                self._update()
+                self._apt("apt-get", "source", package, cwd=parts)
+            unpacked = [path for path in parts.iterdir() if path.is_dir()]
+            if len(unpacked) != 1:
+                raise CannotBeMade(f"the source of {package} is {len(unpacked)} folders")
+            unpacked[0].rename(to)
+            shutil.rmtree(parts)
 
     def _unpack(self, pattern: str, parts: tuple[str, ...], kept: Path) -> Path:
         self._update()

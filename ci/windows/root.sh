@@ -4,6 +4,7 @@
 # Debian 12's MinGW (GCC 12.2) loses wake-ups in std::latch and std::binary_semaphore; Debian 13's
 # GCC 14.2 does not. So compiler and Wine come from a root of their own, in a folder of the user's
 # cache that has nothing to do with the repository.
+# It needs ci/openssl.sh, and root, the repository.
 # LOOPSCOPE_CACHE     where it is kept (default: ~/.cache/loopscope)
 # LOOPSCOPE_MIRROR    a Debian mirror (default: debootstrap's)
 #
@@ -107,25 +108,20 @@ build_libraries() {
       done' && describe_toml
 }
 
-# Once. What a client and a server of ours never use is left out, and the rest compiled quickly:
-# most of the time that a first run takes goes here.
+# Once, and compiled quickly: most of the time that a first run takes goes here.
 build_openssl() {
+  local options
   say "OpenSSL for Windows: about a minute and a half, once (--without-tls goes on without it)"
   get_source openssl || return
+  mapfile -t options < <(openssl_options "$windows_root/usr/src/openssl/Configure")
+  # shellcheck disable=SC2016
   install_in_root sh -ec '
     cd /usr/src/openssl
-    for part in apps aria bf blake2 camellia cast cmp cms ct dsa dtls ec2m gost idea md4 mdc2 \
-      ml-dsa ml-kem ocb ocsp quic rc2 rc4 rfc3779 rmd160 scrypt seed siphash siv slh-dsa sm2 sm3 \
-      sm4 srp srtp ssl3 ts whirlpool; do
-      # An option that a release does not know ends it.
-      ! sed -n "/^my @disablables = (/,/^ *);/p" Configure | grep -q "\"$part\"" ||
-        set -- "$@" "no-$part"
-    done
     ./Configure mingw64 --cross-compile-prefix=x86_64-w64-mingw32- --prefix=/opt/windows \
-      --libdir=lib no-shared no-tests no-module no-legacy no-engine no-dso "$@" -O1
+      --libdir=lib "$@" -O1
     make -j"$(nproc)" build_libs
     make install_dev
-    cd / && rm -rf /usr/src/openssl'
+    cd / && rm -rf /usr/src/openssl' sh "${options[@]}"
 }
 
 # make_root [--without-tls]: one at a time, for two rows may want it at once.

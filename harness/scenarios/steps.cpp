@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "harness/scenarios/works.hpp"
+#include "loops/base/clock.hpp"
 
 namespace loopscope::scenarios {
 
@@ -18,9 +19,12 @@ void turn(Context& cx, int turns) {
 }
 
 bool run_patiently(Context& cx, const std::function<bool()>& done) {
+  constexpr int kMost = 1500, kLeast = 60;
+  const TimePoint half = saturating_add(now(), cx.limit() / 2);
   int runs = 0;
   bool reached = false;
-  cx.run_until([&] { return (reached = done()) || ++runs > 1500; });
+  cx.run_until(
+      [&] { return (reached = done()) || ++runs > kMost || (runs > kLeast && now() > half); });
   return reached;
 }
 

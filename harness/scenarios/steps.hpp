@@ -35,14 +35,15 @@ T settle(Context& cx, const Future<T>& future, std::string_view what, Here here 
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 /// Turns the loop until `done`, where the kernel or another thread may take its time; whether it
-/// became true. Patience is a number of runs, each of which waits for at most a millisecond.
+/// became true. Patience is 1500 runs, each of which waits for a millisecond; where clocks are so
+/// coarse that these take more than half of the cell's limit, that half, and 60 runs at least.
 bool run_patiently(Context& cx, const std::function<bool()>& done);
 /// The outcome of an operation that waits for the kernel or for another thread.
 template <class T>
 Result<T> await_outcome(Context& cx, const Future<T>& future,
                         std::string_view what = "the operation ends", Here here = Here::now()) {
   if (!run_patiently(cx, [&future] { return future.done(); })) {
-    cx.failed(what, "done", "pending after 1500 runs of the loop", here);
+    cx.failed(what, "done", "pending after many runs of the loop", here);
   }
   return future.result();
 }

@@ -26,6 +26,10 @@ void passes(Context& cx) {
   cx.note("answer", 42.0, "count");
 }
 
+void knows_its_limit(Context& cx) {
+  cx.note("limit", static_cast<double>(cx.limit().count()), "ns");
+}
+
 /// Busy for long enough that a test can act meanwhile.
 void is_slow(Context& cx) {
   cx.loop().call_later(50ms, [&cx] { cx.loop().stop(); });
@@ -85,6 +89,7 @@ void is_noisy(Context&) {
 
 constexpr Scenario kScenarios[] = {
     self_scenario("selftest.pass", passes),
+    self_scenario("selftest.limit", knows_its_limit, 7s),
     self_scenario("selftest.slow", is_slow),
     self_scenario("selftest.fail", fails),
     self_scenario("selftest.diverges", diverges),

@@ -55,6 +55,11 @@ inline timespec to_timespec(Duration duration) {
           static_cast<long>((duration - seconds).count())};
 }
 
+inline Duration scaled(Duration duration, double by) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double, std::nano>(duration) *
+                                              by);
+}
+
 /// when + delay, or the latest TimePoint when that does not fit.
 inline TimePoint saturating_add(TimePoint when, Duration delay) {
   if (delay > TimePoint::max() - when) return TimePoint::max();

@@ -63,12 +63,14 @@ Result<bool> FileTransfer::step_natively(os::NativeSocket out) {
 
 Result<bool> FileTransfer::step_by_reading(os::NativeSocket out, Send send) {
   // What is not taken is read again later: nothing has to be kept, and nothing sent is stale.
-  std::array<std::byte, kReadPiece> buffer;
-  const Result<std::span<std::byte>> piece = read(buffer);
+  if (buffer_.empty()) buffer_.resize(kReadPiece);
+  const Result<std::span<std::byte>> piece = read(buffer_);
   if (!piece.ok()) return piece.error();
   if (piece->empty()) return true;
   const Result<os::Transfer> taken = send(out, *piece);
   if (!taken.ok()) return taken.error();
+  const bool whole = *taken == buffer_.size();
+  buffer_.resize(whole ? std::min(2 * buffer_.size(), kNativePiece) : kReadPiece);
   return count_in(*taken);
 }
 

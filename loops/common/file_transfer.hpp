@@ -42,7 +42,8 @@ Result<void> check_range(std::string_view op, const FileRange& range);
 class FileTransfer {
  public:
   /// Bytes of one piece: small enough that a fast reader does not keep the loop at one transfer,
-  /// and far below the 2 GiB at which kernels cap or refuse a call.
+  /// and far below the 2 GiB at which kernels cap or refuse a call. A piece that is read begins
+  /// with kReadPiece and grows to kNativePiece with what `out` takes whole.
   static constexpr std::size_t kNativePiece = 1024 * 1024;
   static constexpr std::size_t kReadPiece = 64 * 1024;
   /// Sends like os::send or os::write.
@@ -100,6 +101,7 @@ class FileTransfer {
   bool fallback_;
   bool native_ = true;  // until the system refused
   bool source_failed_ = false;
+  Bytes buffer_;  // the next piece that is read; empty until one is
 };
 
 }  // namespace loopscope

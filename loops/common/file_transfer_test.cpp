@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <vector>
 
 #include "loops/os/file.hpp"
 #include "loops/os/pipe.hpp"
@@ -114,6 +115,32 @@ TEST_CASE("the system's own transfer takes a range and leaves the rest") {
   const auto file = os::open_path("/proc/self/exe");
   REQUIRE(file.ok());
   CHECK(transferred(file->get(), 1, 3) == "ELF");
+}
+
+// Goal: as few reads as the reader's appetite allows. Method: a file without pages to share, of
+// which each eight bytes are an entry, and a send that takes all until its fourth piece.
+TEST_CASE("what is read grows with each piece that is taken whole, and begins anew after others") {
+  static std::vector<std::size_t> offered;
+  offered.clear();
+  const auto send = [](os::NativeSocket, ByteView data) -> Result<os::Transfer> {
+    offered.push_back(data.size());
+    return offered.size() == 4 ? 8 : data.size();
+  };
+  const auto file = os::open_path("/proc/self/pagemap");
+  REQUIRE(file.ok());
+  auto pair = os::open_socketpair(SocketType::stream);
+  REQUIRE(pair.ok());
+  constexpr std::size_t kPiece = FileTransfer::kReadPiece;
+  auto transfer = FileTransfer::make("test", {.file = file->get(), .count = 8 * kPiece + 16});
+  REQUIRE(transfer.ok());
+  for (bool over = false; !over;) {
+    const Result<bool> stepped = transfer->step(pair->first.get(), send);
+    REQUIRE(stepped.ok());
+    over = *stepped;
+  }
+  CHECK(offered ==
+        std::vector<std::size_t>{kPiece, 2 * kPiece, 4 * kPiece, kPiece + 16, kPiece, 8});
+  CHECK(transfer->sent() == 8 * kPiece + 16);
 }
 
 TEST_CASE("without a fallback the refusal is reported, and it is the source's") {

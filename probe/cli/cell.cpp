@@ -17,6 +17,7 @@ struct Options {
   std::uint64_t seed = 1;
   unsigned repeat = 0;
   std::int64_t slack_ms = 250;
+  double limit_scale = 1.0;
   int report_fd = -1;
   bool allow_fallback = false;
   cli::LoopChoices loop_choices;
@@ -92,6 +93,7 @@ int run(const Options& options) {
                             .scenario = scenario,
                             .seed = options.seed,
                             .slack = std::chrono::milliseconds(options.slack_ms),
+                            .limit_scale = options.limit_scale,
                             .allow_fallback = options.allow_fallback};
   return options.report_fd >= 0 ? run_for_parent(options, request) : run_alone(options, request);
 }
@@ -112,6 +114,10 @@ Action setup(cli::Options& takes) {
              .help = "Seed of the scenario's random choices"});
   takes.add(
       {.names = "--slack-ms", .target = &options->slack_ms, .help = "How late a timer may be"});
+  takes.add({.names = "--limit-scale",
+             .target = &options->limit_scale,
+             .help = "Multiplies the cell's limit, after half of which a body stops waiting",
+             .within = {{0.001, 1000.0}}});
   takes.add({.names = "--report-fd",
              .target = &options->report_fd,
              .help = "Descriptor of the report channel",

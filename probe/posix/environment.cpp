@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "probe/posix/cpuid.hpp"
+#include "probe/posix/linked_musl.hpp"
 #include "probe/posix/text_file.hpp"
 
 namespace loopscope {
@@ -233,6 +234,7 @@ std::string libc_version() {
   char text[64];
   const std::size_t size = ::confstr(kGnuLibcVersion, text, sizeof text);
   if (size > 1 && size <= sizeof text) return std::string(text, size - 1);
+  if (const std::string linked = linked_musl(); !linked.empty()) return "musl " + linked;
   return contains(read_text("/proc/self/maps").value_or(""), "ld-musl") ? "musl" : "";
 }
 

@@ -1,8 +1,9 @@
-# What the toolchain files of macOS and the BSDs have in common: zig's clang and its copies of their
-# headers and libraries (ci/zig/install.sh). `triplet` is the target as zig names it.
+# What the toolchain files of macOS, the BSDs and musl have in common: zig's clang and its copies of
+# their headers and libraries (ci/zig/install.sh). `triplet` is the target as zig names it.
 #
-# Of this machine's packages only headers are used. libuv, liburing and OpenSSL would be libraries
-# of the other system: the rows and capabilities that need them say why they are absent.
+# Of this machine's packages only headers are used. libuv, liburing and OpenSSL are in the folder
+# LOOPSCOPE_CROSS_LIBRARIES (ci/zig/libraries.sh). Without it the rows and capabilities that need
+# them say why they are absent.
 if(DEFINED ENV{LOOPSCOPE_ZIG})
   set(LOOPSCOPE_ZIG "$ENV{LOOPSCOPE_ZIG}" CACHE FILEPATH "zig, as ci/zig/install.sh sets it")
 endif()
@@ -24,7 +25,5 @@ set(CMAKE_PROJECT_loopscope_INCLUDE "${CMAKE_CURRENT_LIST_DIR}/zig-headers.cmake
 file(GLOB packages /usr/lib/*-linux-gnu*/cmake)
 list(APPEND CMAKE_PREFIX_PATH ${packages})
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
-set(LOOPSCOPE_WITHOUT_LIBUV ON CACHE BOOL "" FORCE)
-set(LOOPSCOPE_WITHOUT_LIBURING ON CACHE BOOL "" FORCE)
-set(LOOPSCOPE_WITHOUT_OPENSSL ON CACHE BOOL "" FORCE)
+include("${CMAKE_CURRENT_LIST_DIR}/libraries.cmake")
 set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)

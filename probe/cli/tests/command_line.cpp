@@ -163,6 +163,14 @@ TEST_CASE("repetitions that differ are code 5 when asked for") {
   CHECK(has(strict, "LS108"));
 }
 
+TEST_CASE("a body knows the limit that a run has scaled, and the command to run it again says so") {
+  const TempDir dir;
+  CHECK(run_of(dir, "selftest.limit", {"--limit-scale", "3"}).code == 0);
+  const std::string journal = contents(dir.file("out/journal.ndjson"));
+  CHECK(journal.find("\"limit\":{\"value\":21000000000") != std::string::npos);
+  CHECK(journal.find("--limit-scale 3") != std::string::npos);
+}
+
 TEST_CASE("what changed between two runs can be a gate") {
   const TempDir before, after;
   CHECK(run_of(before, "selftest.flaky", {"--seed", "2"}).code == 0);

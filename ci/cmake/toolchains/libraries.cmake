@@ -1,0 +1,22 @@
+# libuv, liburing and OpenSSL of another system, in the folder LOOPSCOPE_CROSS_LIBRARIES; without it
+# they are left out. Included by what the toolchain files have in common.
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES LOOPSCOPE_CROSS_LIBRARIES)
+if(LOOPSCOPE_CROSS_LIBRARIES)
+  # Debian's folders have names of their own: i386-linux-gnu where the compiler is i686-linux-gnu.
+  file(GLOB libraries "${LOOPSCOPE_CROSS_LIBRARIES}/usr/lib/*-linux-gnu*")
+  file(GLOB own_headers "${LOOPSCOPE_CROSS_LIBRARIES}/usr/include/*-linux-gnu*")
+  if(NOT libraries)
+    set(libraries "${LOOPSCOPE_CROSS_LIBRARIES}/usr/lib")
+  endif()
+  set(CMAKE_LIBRARY_PATH ${libraries})
+  set(CMAKE_INCLUDE_PATH "${LOOPSCOPE_CROSS_LIBRARIES}/usr/include")
+  foreach(folder ${own_headers})
+    string(APPEND CMAKE_CXX_FLAGS_INIT " -isystem ${folder}")
+  endforeach()
+  set(ENV{PKG_CONFIG_SYSROOT_DIR} "${LOOPSCOPE_CROSS_LIBRARIES}")
+  set(ENV{PKG_CONFIG_LIBDIR} "${libraries}/pkgconfig")
+else()
+  set(LOOPSCOPE_WITHOUT_LIBUV ON CACHE BOOL "" FORCE)
+  set(LOOPSCOPE_WITHOUT_LIBURING ON CACHE BOOL "" FORCE)
+  set(LOOPSCOPE_WITHOUT_OPENSSL ON CACHE BOOL "" FORCE)
+endif()
