@@ -31,7 +31,7 @@ std::optional<long> seccomp_mode() {
 
 std::optional<unsigned long long> soft_limit(int which) {
   rlimit limit{};
-  if (::getrlimit(static_cast<__rlimit_resource>(which), &limit) != 0) return std::nullopt;
+  if (::getrlimit(static_cast<decltype(RLIMIT_MEMLOCK)>(which), &limit) != 0) return std::nullopt;
   return limit.rlim_cur;
 }
 

@@ -122,8 +122,10 @@ TEST_CASE("every real selector: timers, threads, readers and sockets work togeth
     REQUIRE(made.ok());
     EventLoop& loop = **made;
     std::string trace;
-    loop.call_later(2ms, [&] { trace += "late "; });
-    loop.call_later(1ms, [&] { trace += "early "; });
+    // From one moment on: between two calls a loaded host takes longer than a millisecond.
+    const TimePoint begin = loop.time();
+    loop.call_at(begin + 2ms, [&] { trace += "late "; });
+    loop.call_at(begin + 1ms, [&] { trace += "early "; });
     std::thread other([&] { loop.call_soon_threadsafe([&] { trace += "posted "; }); });
     other.join();
     auto pair = os::open_socketpair(SocketType::stream);
@@ -131,7 +133,7 @@ TEST_CASE("every real selector: timers, threads, readers and sockets work togeth
     Socket subject(std::move(pair->first));
     Future<Bytes> received = loop.sock_recv(subject, 64);
     CHECK_FALSE(received.done());
-    loop.call_later(3ms, [&] { REQUIRE(os::send(pair->second.get(), view("hello")).ok()); });
+    loop.call_at(begin + 3ms, [&] { REQUIRE(os::send(pair->second.get(), view("hello")).ok()); });
     const Result<Bytes> bytes_seen = loop.run_until_complete(received);
     REQUIRE(bytes_seen.ok());
     CHECK(text(*bytes_seen) == "hello");
