@@ -36,7 +36,7 @@ def _pages(descriptor: int, mark: bytes) -> Iterator[bytes]:
             block = os.pread(descriptor, min(AT_ONCE, end - at), at)
             if mark in block:
                 yield from (page for page in (block[place:place + PAGE]
-                                              for place in range(0, len(block), PAGE))
+                                              for place in range(0, len(block) - PAGE + 1, PAGE))
                             if page.startswith(mark))
 
 
@@ -46,11 +46,9 @@ def handed_over(memory: Path, mark: bytes) -> bytes | None:
     count = 0
     with open(memory, "rb") as file:
         for page in _pages(file.fileno(), mark):
-            if len(page) < MARK + HEAD.size:
-                continue
             number, count_here, length = HEAD.unpack_from(page, MARK)
             content = page[MARK + HEAD.size:]
-            if number < count_here and length <= PAGE - MARK - HEAD.size and length <= len(content):
+            if number < count_here and length <= len(content):
                 pages[number], count = content[:length], count_here
     if count == 0 or len(pages) != count:
         return None

@@ -9,6 +9,7 @@ import fnmatch
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -108,9 +109,15 @@ class View:
         self._apt("apt-get", "update")
         (self.folder / "updated").touch()
 
-    def _outdated(self) -> None:
-        """The lists may be of yesterday, and the mirror have moved on."""
-        (self.folder / "updated").unlink(missing_ok=True)
+    def _with_lists(self, attempt: Callable[[], None]) -> None:
+        """Twice: the lists may be of yesterday, and the mirror have moved on."""
+        try:
+            self._update()
+            attempt()
+        except CannotBeMade:
+            (self.folder / "updated").unlink(missing_ok=True)
+            self._update()
+            attempt()
 
     def _newest(self, pattern: str) -> str:
         """The name that a pattern stands for: of several, the one whose version is highest."""
@@ -142,11 +149,8 @@ class View:
         with locked(f"apt-{self.name}"):
             if kept.exists():
                 return kept
-            try:
-                return self._unpack(pattern, parts, kept)
-            except CannotBeMade:
-                self._outdated()
-                return self._unpack(pattern, parts, kept)
+            self._with_lists(lambda: self._unpack(pattern, parts, kept))
+            return kept
 
     def source(self, package: str, to: Path) -> None:
         """Unpacks the source of a package, with Debian's patches, as a new folder."""
@@ -155,21 +159,14 @@ class View:
             parts = to.with_suffix(".parts")
             shutil.rmtree(parts, ignore_errors=True)
             parts.mkdir(parents=True)
-            self._update()
-            try:
-                self._apt("apt-get", "source", package, cwd=parts)
-            except CannotBeMade:
-                self._outdated()
-                self._update()
-                self._apt("apt-get", "source", package, cwd=parts)
+            self._with_lists(lambda: self._apt("apt-get", "source", package, cwd=parts))
             unpacked = [path for path in parts.iterdir() if path.is_dir()]
             if len(unpacked) != 1:
                 raise CannotBeMade(f"the source of {package} is {len(unpacked)} folders")
             unpacked[0].rename(to)
             shutil.rmtree(parts)
 
-    def _unpack(self, pattern: str, parts: tuple[str, ...], kept: Path) -> Path:
-        self._update()
+    def _unpack(self, pattern: str, parts: tuple[str, ...], kept: Path) -> None:
         package = self._newest(pattern)
         folder = self.debs / self.name
         folder.mkdir(parents=True, exist_ok=True)
@@ -184,4 +181,3 @@ class View:
               str(fresh), *parts], f"unpacking {deb.name}")
         deb.unlink()
         fresh.rename(kept)
-        return kept

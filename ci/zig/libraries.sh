@@ -9,27 +9,26 @@
 zig_libuv() {
   cmake -G Ninja -S "$sources/libuv1" -B "$sources/uv" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_C_COMPILER="$LOOPSCOPE_ZIG/$1-cc" -DCMAKE_AR="$LOOPSCOPE_ZIG/zig-ar" \
-    -DCMAKE_RANLIB="$LOOPSCOPE_ZIG/zig-ranlib" -DLIBUV_BUILD_SHARED=OFF -DBUILD_TESTING=OFF \
-    -DCMAKE_INSTALL_PREFIX=/usr
-  DESTDIR="$fresh" ninja -C "$sources/uv" -j "$jobs" install
+    -DCMAKE_RANLIB="$LOOPSCOPE_ZIG/zig-ranlib" -DBUILD_TESTING=OFF -DCMAKE_INSTALL_PREFIX=/usr &&
+    DESTDIR="$fresh" ninja -C "$sources/uv" -j "$jobs" install
 }
 
 zig_liburing() {
-  cd "$sources/liburing"
-  ./configure --prefix=/usr --cc="$LOOPSCOPE_ZIG/$1-cc" --cxx="$LOOPSCOPE_ZIG/$1-c++"
-  make -C src -j "$jobs" ENABLE_SHARED=0 AR="$LOOPSCOPE_ZIG/zig-ar" \
-    RANLIB="$LOOPSCOPE_ZIG/zig-ranlib"
-  make install -o all ENABLE_SHARED=0 DESTDIR="$fresh"
+  cd "$sources/liburing" &&
+    ./configure --prefix=/usr --cc="$LOOPSCOPE_ZIG/$1-cc" --cxx="$LOOPSCOPE_ZIG/$1-c++" &&
+    make -C src -j "$jobs" ENABLE_SHARED=0 AR="$LOOPSCOPE_ZIG/zig-ar" \
+      RANLIB="$LOOPSCOPE_ZIG/zig-ranlib" &&
+    make install -o all ENABLE_SHARED=0 DESTDIR="$fresh"
 }
 
 zig_openssl() {
   local options
   mapfile -t options < <(openssl_options "$sources/openssl/Configure")
-  cd "$sources/openssl"
-  CC="$LOOPSCOPE_ZIG/$1-cc" AR="$LOOPSCOPE_ZIG/zig-ar" RANLIB="$LOOPSCOPE_ZIG/zig-ranlib" \
-    ./Configure "$2" --prefix=/usr --libdir=lib "${options[@]}" -O1
-  make -j "$jobs" build_libs
-  make install_dev DESTDIR="$fresh"
+  cd "$sources/openssl" &&
+    CC="$LOOPSCOPE_ZIG/$1-cc" AR="$LOOPSCOPE_ZIG/zig-ar" RANLIB="$LOOPSCOPE_ZIG/zig-ranlib" \
+      ./Configure "$2" --prefix=/usr --libdir=lib "${options[@]}" -O1 &&
+    make -j "$jobs" build_libs &&
+    make install_dev DESTDIR="$fresh"
 }
 
 zig_libraries() {
@@ -45,7 +44,8 @@ zig_libraries() {
     for package in libuv1 liburing openssl; do
       "$root/ci/unpacked" bookworm source "$package" "$sources/$package" >&2 || return
     done
-    (set -e; zig_libuv "$1"; zig_liburing "$1"; zig_openssl "$1" "$2") >"$log" 2>&1 || return
+    # Left of || bash ignores set -e: each step says what it needs.
+    (zig_libuv "$1" && zig_liburing "$1" && zig_openssl "$1" "$2") >"$log" 2>&1 || return
     rm -rf "$sources"
     mv "$fresh" "$folder"
   fi
