@@ -13,10 +13,20 @@ if(LOOPSCOPE_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
   set(OPENSSL_USE_STATIC_LIBS ON)
   add_link_options(-static)
-  # Functions that a libc may lack are asked for by name, and a static program has no names. The
-  # last one is what musl calls its version.
+  # Functions that a libc may lack are asked for by name, and a static program has no names.
   foreach(name getaddrinfo_a posix_spawn_file_actions_addchdir_np
-          posix_spawn_file_actions_addclosefrom_np __libc_version)
+          posix_spawn_file_actions_addclosefrom_np)
     add_link_options("LINKER:--undefined=${name}")
   endforeach()
+  # A weak reference takes nothing out of an archive. What musl calls its version is asked for
+  # where it links: in glibc's archive the same name is its own and no other file's.
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_LINK_OPTIONS -static)
+  check_cxx_source_compiles(
+    "extern \"C\" const char version[] __asm__(\"__libc_version\"); int main() { return version[0]; }"
+    LOOPSCOPE_MUSL_VERSION)
+  unset(CMAKE_REQUIRED_LINK_OPTIONS)
+  if(LOOPSCOPE_MUSL_VERSION)
+    add_link_options("LINKER:--undefined=__libc_version")
+  endif()
 endif()

@@ -103,12 +103,16 @@ class CloseWaitsForJobs final : public SelectorLoop {
   std::shared_ptr<Executor> mine_;
 };
 
-/// Each job has a thread to itself that nobody joins.
+/// Each job has a thread to itself that nobody joins, and that is there for a while after its job.
 class Detached final : public Around {
  public:
   using Around::Around;
   Result<std::uint64_t> submit(Callback work) override {
-    std::thread([run = std::move(work)]() mutable { run(); }).detach();
+    std::thread([run = std::move(work)]() mutable {
+      run();
+      run = {};
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+    }).detach();
     return std::uint64_t{0};
   }
 };
