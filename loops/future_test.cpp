@@ -7,10 +7,12 @@
 #include <stdexcept>
 #include <string>
 
+#include "loops/common/run_once.hpp"
 #include "loops/event_loop.hpp"
 #include "loops/selector/selector_loop.hpp"
 
 using namespace loopscope;
+using loopscope::testing::run_once;
 using namespace std::chrono_literals;
 
 namespace {
@@ -24,11 +26,6 @@ std::unique_ptr<EventLoop> any_loop() {
   }
   FAIL("no selector loop in this build");
   return nullptr;
-}
-
-void run_once(EventLoop& loop) {
-  loop.stop();
-  REQUIRE(loop.run_forever().ok());
 }
 
 Coro<int> add(int a, int b) { co_return a + b; }

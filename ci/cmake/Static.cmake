@@ -23,7 +23,7 @@ if(LOOPSCOPE_STATIC)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LINK_OPTIONS -static)
   check_cxx_source_compiles(
-    "extern \"C\" const char version[] __asm__(\"__libc_version\"); int main() { return version[0]; }"
+    "extern \"C\" const char it[] __asm__(\"__libc_version\"); int main() { return it[0]; }"
     LOOPSCOPE_MUSL_VERSION)
   unset(CMAKE_REQUIRED_LINK_OPTIONS)
   if(LOOPSCOPE_MUSL_VERSION)

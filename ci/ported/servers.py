@@ -65,7 +65,7 @@ def started_later(s):
     s.say("start again", s.finish(serving.server.start_serving()) == "ok")
     s.say("serving", serving.server.is_serving())
     peer = connect_to(serving.address())
-    s.run_until(lambda: serving.count() == 1)
+    s.run_until(lambda: serving.count() == 1 and serving.last().transport)
     del peer
 
 
@@ -138,7 +138,7 @@ def own_socket(s):
     serving = serve(s, sock=own)
     s.say("its address", serving.address() == before)
     peer = connect_to(before)
-    s.run_until(lambda: serving.count() == 1)
+    s.run_until(lambda: serving.count() == 1 and serving.last().transport)
     del peer
 
 

@@ -112,10 +112,12 @@ std::string demangled_frame(const std::string& frame) {
   if (bare || (plus != std::string::npos && frame.substr(0, plus) == own_name())) {
     // The frame's own name is that of the nearest exported function; the symbol table knows more.
     // An unsigned long is as wide as an address on every Unix.
-    const std::uintptr_t offset = std::strtoul(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16);
+    const std::uintptr_t address =
+        std::strtoul(frame.c_str() + (bare ? 0 : plus + 1), nullptr, 16) +
+        (bare ? 0 : symbols::linked_at());
     // A call that does not return may be the last instruction: it returns behind its function.
-    std::string better = symbols::name_at(offset);
-    if (better.empty() && offset > 0) better = symbols::name_at(offset - 1);
+    std::string better = symbols::name_at(address);
+    if (better.empty() && address > 0) better = symbols::name_at(address - 1);
     if (!better.empty()) mangled = std::move(better);
   }
   if (mangled.empty()) return frame;

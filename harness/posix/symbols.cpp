@@ -73,12 +73,25 @@ void add_functions(const Image& image, const ElfW(Shdr) & table, const ElfW(Shdr
   }
 }
 
-std::vector<Function> load() {
-  std::vector<Function> functions;
+struct Program {
+  std::vector<Function> functions;  // by address
+  std::uintptr_t linked_at = 0;
+};
+
+Program load() {
+  Program program;
+  std::vector<Function>& functions = program.functions;
   const Image image;
   ElfW(Ehdr) header;
   if (!image.read(0, 0, header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
-    return functions;
+    return program;
+  }
+  ElfW(Phdr) segment;
+  for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
+    if (!image.read(header.e_phoff, i, segment)) break;
+    if (segment.p_type != PT_LOAD) continue;  // These are in the order of their addresses.
+    program.linked_at = static_cast<std::uintptr_t>(segment.p_vaddr - segment.p_offset);
+    break;
   }
   ElfW(Shdr) table, names;
   for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
@@ -90,19 +103,26 @@ std::vector<Function> load() {
   }
   std::sort(functions.begin(), functions.end(),
             [](const Function& a, const Function& b) { return a.begin < b.begin; });
-  return functions;
+  return program;
+}
+
+const Program& this_program() {
+  static const Program program = load();
+  return program;
 }
 
 }  // namespace
 
-std::string name_at(std::uintptr_t offset) {
-  static const std::vector<Function> functions = load();
-  auto next = std::upper_bound(functions.begin(), functions.end(), offset,
+std::string name_at(std::uintptr_t address) {
+  const std::vector<Function>& functions = this_program().functions;
+  auto next = std::upper_bound(functions.begin(), functions.end(), address,
                                [](std::uintptr_t at, const Function& f) { return at < f.begin; });
   if (next == functions.begin()) return {};
   const Function& function = *--next;
-  if (offset >= function.begin + std::max<std::uintptr_t>(function.size, 1)) return {};
+  if (address >= function.begin + std::max<std::uintptr_t>(function.size, 1)) return {};
   return function.name;
 }
+
+std::uintptr_t linked_at() { return this_program().linked_at; }
 
 }  // namespace loopscope::symbols

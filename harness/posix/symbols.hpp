@@ -6,9 +6,12 @@
 
 namespace loopscope::symbols {
 
-/// "name+0x1f" of the function that covers this offset from the load address (the address itself
-/// in a program that is not position-independent), still mangled; empty when the program was
-/// stripped or the offset is not inside a function.
-std::string name_at(std::uintptr_t offset);
+/// The function that covers this address, as the program was linked, still mangled; empty when the
+/// program was stripped or the address is not inside a function.
+std::string name_at(std::uintptr_t address);
+
+/// The lowest address that the program was linked for: 0 in one that may be loaded anywhere, whose
+/// addresses are counted from where it was loaded.
+std::uintptr_t linked_at();
 
 }  // namespace loopscope::symbols

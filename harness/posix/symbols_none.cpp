@@ -3,4 +3,5 @@
 
 namespace loopscope::symbols {
 std::string name_at(std::uintptr_t) { return {}; }
+std::uintptr_t linked_at() { return 0; }
 }  // namespace loopscope::symbols

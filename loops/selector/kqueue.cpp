@@ -5,14 +5,6 @@
 namespace loopscope {
 namespace {
 
-Result<std::unique_ptr<EventLoop>> make_loop(const LoopOptions& options) {
-  KernelQueueResult queue = open_kernel_queue();
-  if (!queue.ok()) return queue.error();
-  auto loop = KqueueLoop::make(options, std::move(queue).value());
-  if (!loop.ok()) return loop.error();
-  return std::unique_ptr<EventLoop>(std::move(loop).value());
-}
-
 constexpr std::string_view kWaitCalls[] = {"kevent", "pselect"};
 
 }  // namespace
@@ -24,6 +16,6 @@ extern const LoopDescriptor kqueue_loop{.name = "kqueue",
                                         .native = kSelectorCaps | kTlsCaps,
                                         .absences = kTlsAbsences,
                                         .wait_calls = kWaitCalls,
-                                        .make = make_loop};
+                                        .make = make_kqueue_loop<open_kernel_queue>};
 }  // namespace loops
 }  // namespace loopscope

@@ -13,10 +13,12 @@
 #include <string>
 #include <thread>
 
+#include "loops/common/run_once.hpp"
 #include "loops/os/pipe.hpp"
 #include "loops/selector/kqueue_loop.hpp"
 
 using namespace loopscope;
+using loopscope::testing::run_once;
 using namespace std::chrono_literals;
 
 namespace {
@@ -110,11 +112,6 @@ std::unique_ptr<KqueueLoop> scripted(Script& script) {
   auto loop = KqueueLoop::make({}, std::make_unique<ScriptedQueue>(script));
   REQUIRE(loop.ok());
   return std::move(loop).value();
-}
-
-void run_once(EventLoop& loop) {
-  loop.stop();
-  REQUIRE(loop.run_forever().ok());
 }
 
 }  // namespace

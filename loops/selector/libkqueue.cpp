@@ -93,12 +93,10 @@ class LibraryQueue final : public KernelQueue {
   std::map<std::uintptr_t, std::uintptr_t> original_of_;  // by the twin
 };
 
-Result<std::unique_ptr<EventLoop>> make_loop(const LoopOptions& options) {
+KernelQueueResult open_library_queue() {
   KernelQueueResult queue = open_kernel_queue();
   if (!queue.ok()) return queue.error();
-  auto loop = KqueueLoop::make(options, std::make_unique<LibraryQueue>(std::move(queue).value()));
-  if (!loop.ok()) return loop.error();
-  return std::unique_ptr<EventLoop>(std::move(loop).value());
+  return std::make_unique<LibraryQueue>(std::move(queue).value());
 }
 
 // What libkqueue waits with, and we for devices.
@@ -113,6 +111,6 @@ extern const LoopDescriptor kqueue_loop{.name = "kqueue",
                                         .native = kSelectorCaps | kTlsCaps,
                                         .absences = kTlsAbsences,
                                         .wait_calls = kWaitCalls,
-                                        .make = make_loop};
+                                        .make = make_kqueue_loop<open_library_queue>};
 }  // namespace loops
 }  // namespace loopscope

@@ -6,9 +6,11 @@
 #include <map>
 #include <thread>
 
+#include "loops/common/run_once.hpp"
 #include "loops/os/pipe.hpp"
 
 using namespace loopscope;
+using loopscope::testing::run_once;
 using namespace std::chrono_literals;
 
 namespace {
@@ -49,11 +51,6 @@ std::unique_ptr<SelectorLoop> scripted(ScriptedSelector::Script& script) {
   auto loop = SelectorLoop::make({}, std::make_unique<ScriptedSelector>(script));
   REQUIRE(loop.ok());
   return std::move(loop).value();
-}
-
-void run_once(EventLoop& loop) {
-  loop.stop();
-  REQUIRE(loop.run_forever().ok());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <latch>
 #include <memory>
 #include <string>
 #include <thread>
@@ -103,16 +104,12 @@ class CloseWaitsForJobs final : public SelectorLoop {
   std::shared_ptr<Executor> mine_;
 };
 
-/// Each job has a thread to itself that nobody joins, and that is there for a while after its job.
+/// Each job has a thread to itself that nobody joins.
 class Detached final : public Around {
  public:
   using Around::Around;
   Result<std::uint64_t> submit(Callback work) override {
-    std::thread([run = std::move(work)]() mutable {
-      run();
-      run = {};
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-    }).detach();
+    std::thread([run = std::move(work)]() mutable { run(); }).detach();
     return std::uint64_t{0};
   }
 };
@@ -121,6 +118,24 @@ class JobsDetached final : public ExecutorsAround<Detached> {
   using ExecutorsAround::ExecutorsAround;
   static constexpr Names kCaughtBy[] = {"exec.done_after_close.joined"};
   static constexpr Names kKeeps[] = {"exec.result_and_error", "exec.multiple_loops"};
+  Result<void> close() override {
+    *closed_ = true;
+    return ExecutorsAround::close();
+  }
+
+ protected:
+  // Who works for a closed loop never comes to an end: else it might just be gone when somebody
+  // looks.
+  Result<JobId> execute(Job job, std::shared_ptr<Executor> executor) override {
+    job.work = [closed = closed_, run = std::move(job.work)]() mutable {
+      run();
+      if (*closed) std::latch(1).wait();
+    };
+    return ExecutorsAround::execute(std::move(job), std::move(executor));
+  }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 /// Tells of jobs that end when nobody wants to hear of them any more.
