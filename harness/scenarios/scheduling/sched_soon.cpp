@@ -242,7 +242,7 @@ constexpr Scenario kScenarios[] = {
      .authority = Authority::de_facto,
      .severity = Severity::edge,
      .api = kSoon,
-     .limit = kLimit},
+     .limit = std::chrono::seconds(20)},
 };
 
 }  // namespace
