@@ -3,6 +3,7 @@ network but loopback, nothing of this system's control groups."""
 
 import os
 import shutil
+import tempfile
 
 from rows import packages, small_root
 from rows.reasons import CannotBeMade
@@ -21,7 +22,8 @@ def run(work: Work) -> None:
     folder = work.file("container")
     small_root.make(folder / "root", "x86_64", work.program)
     # crun takes no hybrid control groups; limits can only be lowered here.
-    inside = ["--root", folder / "storage", "--runroot", folder / "runroot", "--tmpdir",
+    run_root = tempfile.mkdtemp(prefix="podman-")  # podman takes no path of more than 50 characters
+    inside = ["--root", folder / "storage", "--runroot", run_root, "--tmpdir",
               folder / "tmp", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
               "--events-backend", "none", "--runtime", "crun", "run", "--rm", "--network", "none",
               "--cgroups=disabled", "--ulimit", "nofile=1024:4096", "--ulimit", "nproc=4096:4096",
@@ -33,3 +35,4 @@ def run(work: Work) -> None:
                           podman, *map(str, inside)], JOBS, own=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(run_root, ignore_errors=True)
