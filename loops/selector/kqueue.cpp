@@ -16,6 +16,6 @@ extern const LoopDescriptor kqueue_loop{.name = "kqueue",
                                         .native = kSelectorCaps | kTlsCaps,
                                         .absences = kTlsAbsences,
                                         .wait_calls = kWaitCalls,
-                                        .make = make_kqueue_loop<open_kernel_queue>};
+                                        .make = make_selector_loop<open_kernel_queue, KqueueLoop>};
 }  // namespace loops
 }  // namespace loopscope

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <memory>
 
-#include "loops/selector/kernel_queue.hpp"
 #include "loops/selector/kqueue_selector.hpp"
 #include "loops/selector/selector_loop.hpp"
 
@@ -35,15 +34,5 @@ class KqueueLoop final : public SelectorLoop {
   std::array<std::atomic<bool>, os::kMaxSignal> by_queue_{};  // the queue reports the signal
   std::unique_ptr<os::Waker> channel_;  // for the handlers of signals that the queue lacks
 };
-
-/// What a row of a registry has as its `make`.
-template <KernelQueueResult (*open_queue)()>
-Result<std::unique_ptr<EventLoop>> make_kqueue_loop(const LoopOptions& options) {
-  KernelQueueResult queue = open_queue();
-  if (!queue.ok()) return queue.error();
-  auto loop = KqueueLoop::make(options, std::move(queue).value());
-  if (!loop.ok()) return loop.error();
-  return std::unique_ptr<EventLoop>(std::move(loop).value());
-}
 
 }  // namespace loopscope

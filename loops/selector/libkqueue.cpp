@@ -111,6 +111,6 @@ extern const LoopDescriptor kqueue_loop{.name = "kqueue",
                                         .native = kSelectorCaps | kTlsCaps,
                                         .absences = kTlsAbsences,
                                         .wait_calls = kWaitCalls,
-                                        .make = make_kqueue_loop<open_library_queue>};
+                                        .make = make_selector_loop<open_library_queue, KqueueLoop>};
 }  // namespace loops
 }  // namespace loopscope

@@ -63,11 +63,13 @@ class SelectorLoop : public NativeLoop {
   std::vector<Ready> events_;  // of the current wait; kept for its capacity
 };
 
-template <SelectorResult (*make_selector)()>
+/// What a row of the registry has as its `make`: a Loop over what make_part() makes, a selector for
+/// most. errors  those of make_part and of Loop::make.
+template <auto make_part, class Loop = SelectorLoop>
 Result<std::unique_ptr<EventLoop>> make_selector_loop(const LoopOptions& options) {
-  SelectorResult selector = make_selector();
-  if (!selector.ok()) return selector.error();
-  auto loop = SelectorLoop::make(options, std::move(selector).value());
+  auto part = make_part();
+  if (!part.ok()) return part.error();
+  auto loop = Loop::make(options, std::move(part).value());
   if (!loop.ok()) return loop.error();
   return std::unique_ptr<EventLoop>(std::move(loop).value());
 }
